@@ -1,0 +1,61 @@
+"""Video Indexer's callback: one job on the queue, and the answer."""
+
+import asyncio
+import json
+import logging
+import secrets
+from datetime import UTC, datetime
+from typing import Final
+
+import azure.functions as func
+from azure.core.exceptions import AzureError
+
+from handlers.process import services
+from keywire import jobs, signals
+
+# Video Indexer's patience is not documented; a caller never waits longer than 5 s.
+ANSWER_SECONDS: Final = 4.5
+RETRY_AFTER_SECONDS: Final = 30
+
+logger: Final = logging.getLogger(__name__)
+blueprint: Final = func.Blueprint()
+
+
+@blueprint.function_name("callback")
+@blueprint.route("video-indexer/callback", methods=["POST"], auth_level=func.AuthLevel.FUNCTION)
+async def callback(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
+    """Answer 202 when the job is on the queue, 200 when there is nothing to do, 400 or 503 otherwise."""
+    try:
+        job = signals.read_callback(
+            req.params,
+            job_id=jobs.new_job_id(),
+            received_at=datetime.now(UTC),
+            traceparent=context.trace_context.trace_parent or _new_traceparent(),
+        )
+    except signals.InvalidCallbackError as error:
+        logger.warning("callback refused: %s", error)
+        return _answer(400, {"error": str(error)})
+    if isinstance(job, signals.Ignored):
+        logger.info("callback ignored: %s", job.reason)
+        return _answer(200, {"status": "ignored", "reason": job.reason})
+    try:
+        async with asyncio.timeout(ANSWER_SECONDS):
+            await services.job_queue.send_message(jobs.encode(job), time_to_live=-1)
+    except (AzureError, TimeoutError) as error:
+        logger.error("callback video=%s not queued: %s", job.video_id, type(error).__name__)  # noqa: TRY400
+        return _answer(
+            503, {"error": "the job could not be queued"}, {"Retry-After": str(RETRY_AFTER_SECONDS)}
+        )
+    logger.info("callback video=%s job=%s queued", job.video_id, job.job_id)
+    return _answer(202, {"status": "queued", "videoId": job.video_id, "jobId": job.job_id})
+
+
+def _answer(status: int, body: dict[str, str], headers: dict[str, str] | None = None) -> func.HttpResponse:
+    return func.HttpResponse(
+        json.dumps(body), status_code=status, headers=headers, mimetype="application/json"
+    )
+
+
+def _new_traceparent() -> str:
+    """W3C trace context, version 00, sampled: for a host that gives none."""
+    return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"

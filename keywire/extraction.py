@@ -1,0 +1,204 @@
+"""Extraction: from a job to a published version, in an order that survives a crash at any point.
+
+Any number of jobs for one video may run at once, here or on other instances:
+
+1. read the current document before asking Video Indexer;
+2. publish its version if that has not happened: a version is published before the next is written;
+3. end if the document already answers for the moment that the job speaks of;
+4. ask Video Indexer; if it says the same as before, note up to when and end;
+5. write the version and its events, each only if it does not exist (otherwise go on with what lies
+   there), then replace the current document against the ETag of step 1;
+6. send the stored events to every destination;
+7. mark the version published.
+
+Who loses the race of step 5 starts again and asks again, so stale answers never win.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Final, Protocol
+
+from keywire import documents, events
+from keywire.documents import FAILED_STATES, PROCESSED, KeywordDocument
+from keywire.jobs import ExtractionJob
+from keywire.publishers import Publisher
+from keywire.store import ConflictError, DocumentStore, Marks, Stored
+from keywire.video_indexer import index
+from keywire.video_indexer.errors import NotReadyError, UnusableError
+
+# A callback names no moment. What Video Indexer answers now is at least as new as its state some minutes
+# ago, whatever the difference between its clock and ours.
+CLOCK_DIFFERENCE: Final = timedelta(minutes=5)
+# More lost races than this in one job mean that something else is wrong; the queue tries again.
+MAX_ROUNDS: Final = 20
+
+_NEVER: Final = datetime.min.replace(tzinfo=UTC)
+_UNFINISHED: Final = frozenset({"Uploaded", "Processing"})
+
+logger: Final = logging.getLogger(__name__)
+
+
+class Outcome(StrEnum):
+    """What a job came to."""
+
+    PUBLISHED = "published"
+    UNCHANGED = "unchanged"
+    ANSWERED = "already answered"
+
+
+class IndexSource(Protocol):
+    """Who knows the index of a video; `keywire.video_indexer.VideoIndexerClient` in production."""
+
+    async def get_index(self, video_id: str) -> bytes:
+        """The index as JSON, whatever the video's state; raises `VideoIndexerError`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Extraction:
+    """The use case with what it needs.
+
+    Attributes:
+        source: Where indexes come from.
+        store: Where documents go.
+        publishers: Every destination of events.
+        account_id: The Video Indexer account (GUID).
+        event_source: Its ARM resource id.
+        clock: The time now (UTC).
+    """
+
+    source: IndexSource
+    store: DocumentStore
+    publishers: Sequence[Publisher]
+    account_id: str
+    event_source: str
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    async def run(self, job: ExtractionJob) -> Outcome:
+        """Do a job.
+
+        Raises:
+            VideoIndexerError: Video Indexer gave no usable index of a finished video.
+            ConflictError: Others kept changing the document.
+            azure.core.exceptions.AzureError: Storage failed. Whatever is raised, the job can be done again.
+        """
+        lost: KeywordDocument | None = None
+        for _ in range(MAX_ROUNDS):
+            current = await self.store.read(job.video_id)
+            if lost is not None and current is not None:
+                await self._clear(lost, current.document)
+                lost = None
+            try:
+                current = await self._publish(current)
+                if current and job.as_of and job.as_of <= current.as_of:
+                    return _ended(job, Outcome.ANSWERED, current.document)
+                asked_at = self.clock()
+                content, failure_message = await self._ask(job.video_id)
+                as_of = max(job.as_of or asked_at - CLOCK_DIFFERENCE, current.as_of if current else _NEVER)
+                if current and documents.hash_of(content) == current.document.content_hash:
+                    await self._advance(current, as_of)
+                    return _ended(job, Outcome.UNCHANGED, current.document)
+                lost = document = documents.build(
+                    content,
+                    account_id=self.account_id,
+                    video_id=job.video_id,
+                    previous=current.document if current else None,
+                    failure_message=failure_message,
+                    extracted_at=asked_at,
+                )
+                await self._write(document, current, as_of, job.traceparent)
+            except ConflictError:
+                logger.info("video=%s job=%s changed meanwhile, starting again", job.video_id, job.job_id)
+                continue
+            return _ended(job, Outcome.PUBLISHED, document)
+        raise ConflictError(f"video {job.video_id} was changed by others {MAX_ROUNDS} times in a row")
+
+    async def _ask(self, video_id: str) -> tuple[documents.Content, str | None]:
+        """Step 4: what Video Indexer says of the video, and in what words it failed, if it did."""
+        answer = index.parse(await self.source.get_index(video_id))
+        if answer.state in _UNFINISHED:
+            raise NotReadyError(f"video {video_id} is {answer.state}")
+        if answer.state != PROCESSED and answer.state not in FAILED_STATES:
+            raise UnusableError(f"video {video_id} is in a state that is not known")
+        content = documents.read_content(answer)
+        if content.unreadable_keywords:
+            logger.warning("video=%s unreadable_keywords=%d left out", video_id, content.unreadable_keywords)
+        return content, answer.videos[0].failure_message
+
+    async def _write(
+        self, document: KeywordDocument, current: Stored | None, as_of: datetime, traceparent: str | None
+    ) -> None:
+        """Steps 5 to 7."""
+        body, url = await self.store.create_version(document)
+        stored = documents.decode(body)
+        previous = current.document if current else None
+        built = events.events_of(
+            stored, previous=previous, source=self.event_source, body=body, url=url, traceparent=traceparent
+        )
+        lines = await self.store.create_events(stored, events.join(built))
+        marks = Marks(
+            version=stored.version, published_version=previous.version if previous else 0, as_of=as_of
+        )
+        etag = await self.store.replace(stored.video_id, body, marks, current.etag if current else None)
+        await self._send(lines)
+        try:
+            await self._mark_published(Stored(document=stored, etag=etag, published=False, as_of=as_of))
+        except ConflictError:
+            # Any job that changed the document since has published this version first (step 2).
+            logger.info("video=%s version=%d was marked by another job", stored.video_id, stored.version)
+
+    async def _publish(self, current: Stored | None) -> Stored | None:
+        """Step 2."""
+        if current is None or current.published:
+            return current
+        await self._send(await self.store.read_events(current.document))
+        return await self._mark_published(current)
+
+    async def _send(self, lines: bytes) -> None:
+        for publisher in self.publishers:
+            await publisher.publish(events.split(lines))
+
+    async def _mark_published(self, current: Stored) -> Stored:
+        version = current.document.version
+        marks = Marks(version=version, published_version=version, as_of=current.as_of)
+        etag = await self.store.mark(current.document.video_id, marks, current.etag)
+        return replace(current, etag=etag, published=True)
+
+    async def _advance(self, current: Stored, as_of: datetime) -> None:
+        """Note that the document answers for `as_of`; many jobs that found nothing new may do so at once."""
+        document = current.document
+        while as_of > current.as_of:
+            try:
+                marks = Marks(version=document.version, published_version=document.version, as_of=as_of)
+                await self.store.mark(document.video_id, marks, current.etag)
+            except ConflictError:
+                again = await self.store.read(document.video_id)
+                if again is None or again.document.version != document.version or not again.published:
+                    raise
+                current = again
+            else:
+                return
+
+    async def _clear(self, lost: KeywordDocument, current: KeywordDocument) -> None:
+        """Take away the version that lost the race: its number is taken, and history shows what was."""
+        same_place = current.content_hash if current.version == lost.version else None
+        one_before = current.previous_hash if current.version == lost.version + 1 else None
+        winner = same_place or one_before
+        if winner is not None and winner != lost.content_hash:
+            await self.store.remove_version(lost)
+
+
+def _ended(job: ExtractionJob, outcome: Outcome, document: KeywordDocument) -> Outcome:
+    logger.info(
+        "video=%s job=%s signal=%s outcome=%s version=%d state=%s keywords=%d",
+        job.video_id,
+        job.job_id,
+        job.signal,
+        outcome,
+        document.version,
+        document.state,
+        len(document.keywords),
+    )
+    return outcome

@@ -1,0 +1,33 @@
+"""Destinations of events: each takes the exact bytes that were stored with the version."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from azure.storage.queue.aio import QueueClient
+
+# Never: the default loses a message that nobody read for seven days.
+KEEP_FOREVER = -1
+
+
+class Publisher(Protocol):
+    """One destination."""
+
+    async def publish(self, events: Sequence[bytes]) -> None:
+        """Send all of `events`; sending them again after a failure is harmless to consumers."""
+
+
+class QueuePublisher:
+    """Events on a Storage queue, each a base64 message as the Functions queue trigger expects it.
+
+    Args:
+        queue: A client that encodes its messages with base64.
+    """
+
+    def __init__(self, queue: "QueueClient") -> None:
+        self._queue = queue
+
+    async def publish(self, events: Sequence[bytes]) -> None:
+        """See `Publisher`."""
+        for event in events:
+            await self._queue.send_message(event.decode(), time_to_live=KEEP_FOREVER)

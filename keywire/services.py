@@ -1,0 +1,110 @@
+"""The clients of one process: made when first needed, shared by all invocations, never closed.
+
+Python Functions have no stop hook, so a client lives as long as its process and nothing depends on its
+closing. What only one kind of function needs is imported where it is made: the callback's first answer
+after a cold start waits for nothing of the extraction.
+"""
+
+import logging
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
+
+from keywire import jobs
+from keywire.settings import (
+    EVENTS_QUEUE,
+    HISTORY_CONTAINER,
+    KEYWORDS_CONTAINER,
+    Settings,
+)
+
+if TYPE_CHECKING:
+    from azure.core.credentials_async import AsyncTokenCredential
+    from azure.storage.queue.aio import QueueClient
+
+    from keywire.extraction import Extraction
+
+
+# Clients that log whole URLs or every request: ours are logged where they are made, without a query.
+for _name in ("azure.core.pipeline.policies.http_logging_policy", "azure.identity", "httpx"):
+    logging.getLogger(_name).setLevel(logging.WARNING)
+
+
+class Services:
+    """Everything that handlers call, for one process and one event loop."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings: Final = settings
+
+    @cached_property
+    def credential(self) -> "AsyncTokenCredential":
+        """Keywire's identity."""
+        identity = self.settings.identity
+        if identity.managed:
+            from azure.identity.aio import ManagedIdentityCredential  # noqa: PLC0415
+
+            return ManagedIdentityCredential(client_id=identity.client_id)
+        from azure.identity.aio import DefaultAzureCredential  # noqa: PLC0415
+
+        return DefaultAzureCredential()
+
+    @cached_property
+    def job_queue(self) -> "QueueClient":
+        """The queue `extraction`."""
+        return self._queue(jobs.QUEUE)
+
+    @cached_property
+    def extraction(self) -> "Extraction":
+        """The extraction use case."""
+        import httpx  # noqa: PLC0415
+        from azure.storage.blob.aio import BlobServiceClient  # noqa: PLC0415
+
+        from keywire.extraction import Extraction  # noqa: PLC0415
+        from keywire.publishers import QueuePublisher  # noqa: PLC0415
+        from keywire.store import BlobDocumentStore  # noqa: PLC0415
+        from keywire.video_indexer import AccessTokens, VideoIndexerClient  # noqa: PLC0415
+
+        storage, account = self.settings.storage, self.settings.video_indexer
+        if storage.connection_string:
+            blobs = BlobServiceClient.from_connection_string(storage.connection_string)
+        else:
+            assert storage.blob_service_uri is not None
+            blobs = BlobServiceClient(storage.blob_service_uri, self.credential)
+        http = httpx.AsyncClient(headers={"User-Agent": "keywire"})
+        tokens = AccessTokens(
+            http,
+            self.credential,
+            endpoint=account.resource_manager_endpoint,
+            audience=account.resource_manager_audience,
+            resource_id=account.resource_id,
+        )
+        return Extraction(
+            source=VideoIndexerClient(
+                http,
+                tokens,
+                endpoint=account.endpoint,
+                location=account.location,
+                account_id=account.account_id,
+                language=account.language,
+            ),
+            store=BlobDocumentStore(
+                blobs.get_container_client(KEYWORDS_CONTAINER),
+                blobs.get_container_client(HISTORY_CONTAINER),
+                account.account_id,
+            ),
+            publishers=[QueuePublisher(self._queue(EVENTS_QUEUE))],
+            account_id=account.account_id,
+            event_source=account.resource_id,
+        )
+
+    def _queue(self, name: str) -> "QueueClient":
+        from azure.storage.queue import TextBase64EncodePolicy  # noqa: PLC0415
+        from azure.storage.queue.aio import QueueClient  # noqa: PLC0415
+
+        storage = self.settings.storage
+        encode = TextBase64EncodePolicy()
+        if storage.connection_string:
+            return QueueClient.from_connection_string(
+                storage.connection_string, name, message_encode_policy=encode
+            )
+        assert storage.queue_service_uri is not None
+        return QueueClient(storage.queue_service_uri, name, self.credential, message_encode_policy=encode)

@@ -1,0 +1,204 @@
+"""Keyword documents in Blob Storage: the current one of each video, and every version of it.
+
+A current document is replaced only against the ETag that was read; versions and their events are
+written once and never again. What is known of a document besides its content lies in its metadata:
+which version is published, and up to which moment on Video Indexer's clock it answers.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final, Protocol
+
+from azure.core import MatchConditions
+from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
+from azure.storage.blob import ContentSettings
+
+from keywire import documents
+from keywire.documents import KeywordDocument
+
+if TYPE_CHECKING:
+    from azure.storage.blob.aio import BlobClient, ContainerClient
+
+VERSION: Final = "version"
+PUBLISHED: Final = "published"
+AS_OF: Final = "asof"
+
+
+class ConflictError(Exception):
+    """Somebody else wrote the document since it was read."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stored:
+    """A current document as it was read.
+
+    Attributes:
+        document: Its content.
+        etag: Of what was read.
+        published: Whether every destination has the events of its version.
+        as_of: The newest moment on Video Indexer's clock that it answers for (UTC).
+    """
+
+    document: KeywordDocument
+    etag: str
+    published: bool
+    as_of: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Marks:
+    """A document's metadata: a listing tells what is unpublished, without reading a document.
+
+    Attributes:
+        version: Of the document.
+        published_version: The newest version whose events every destination has.
+        as_of: See `Stored`.
+    """
+
+    version: int
+    published_version: int
+    as_of: datetime
+
+    def to_metadata(self) -> dict[str, str]:
+        """As blob metadata."""
+        return {
+            VERSION: str(self.version),
+            PUBLISHED: str(self.published_version),
+            AS_OF: self.as_of.astimezone(UTC).isoformat(),
+        }
+
+
+class DocumentStore(Protocol):
+    """Where documents are kept; `BlobDocumentStore` in production."""
+
+    async def read(self, video_id: str) -> Stored | None:
+        """The current document, or None."""
+
+    async def create_version(self, document: KeywordDocument) -> tuple[bytes, str]:
+        """Write a version unless it exists; return what lies there, and its URL."""
+
+    async def create_events(self, document: KeywordDocument, events: bytes) -> bytes:
+        """Write a version's events unless they exist; return what lies there."""
+
+    async def read_events(self, document: KeywordDocument) -> bytes:
+        """The events of a version."""
+
+    async def replace(self, video_id: str, body: bytes, marks: Marks, etag: str | None) -> str:
+        """Make `body` the current document if that still is `etag` (None: if there is none); the new ETag.
+
+        Raises:
+            ConflictError: It is not.
+        """
+
+    async def mark(self, video_id: str, marks: Marks, etag: str) -> str:
+        """Change the current document's metadata if that still is `etag`; the new ETag.
+
+        Raises:
+            ConflictError: It is not.
+        """
+
+    async def remove_version(self, document: KeywordDocument) -> None:
+        """Take away a version that never became the current document."""
+
+
+class BlobDocumentStore:
+    """Documents of one Video Indexer account in two containers.
+
+    Args:
+        current: The container `keywords`.
+        history: The container `keywords-history`.
+        account_id: The Video Indexer account: the first part of every path.
+    """
+
+    def __init__(self, current: "ContainerClient", history: "ContainerClient", account_id: str) -> None:
+        self._current = current
+        self._history = history
+        self._account_id = account_id
+
+    async def read(self, video_id: str) -> Stored | None:
+        """See `DocumentStore`."""
+        try:
+            download = await self._document(video_id).download_blob()
+        except ResourceNotFoundError:
+            return None
+        document = documents.decode(await download.readall())
+        metadata = download.properties.metadata
+        return Stored(
+            document=document,
+            etag=str(download.properties.etag),
+            published=metadata.get(PUBLISHED) == str(document.version),
+            # Whoever wrote the blob by hand dropped its metadata: publish it again, and ask again.
+            as_of=datetime.fromisoformat(metadata.get(AS_OF, "0001-01-01T00:00:00+00:00")),
+        )
+
+    async def create_version(self, document: KeywordDocument) -> tuple[bytes, str]:
+        """See `DocumentStore`."""
+        blob = self._version(document, "json")
+        return await _create(blob, documents.encode(document), "application/json"), blob.url
+
+    async def create_events(self, document: KeywordDocument, events: bytes) -> bytes:
+        """See `DocumentStore`."""
+        return await _create(self._version(document, "events.ndjson"), events, "application/x-ndjson")
+
+    async def read_events(self, document: KeywordDocument) -> bytes:
+        """See `DocumentStore`."""
+        download = await self._version(document, "events.ndjson").download_blob()
+        return await download.readall()
+
+    async def replace(self, video_id: str, body: bytes, marks: Marks, etag: str | None) -> str:
+        """See `DocumentStore`."""
+        blob = self._document(video_id)
+        content_settings = ContentSettings(content_type="application/json")
+        try:
+            if etag is None:
+                written = await blob.upload_blob(
+                    body, metadata=marks.to_metadata(), content_settings=content_settings, overwrite=False
+                )
+            else:
+                written = await blob.upload_blob(
+                    body,
+                    metadata=marks.to_metadata(),
+                    content_settings=content_settings,
+                    overwrite=True,
+                    etag=etag,
+                    match_condition=MatchConditions.IfNotModified,
+                )
+        except (ResourceExistsError, ResourceModifiedError) as error:
+            raise ConflictError(video_id) from error
+        return str(written["etag"])
+
+    async def mark(self, video_id: str, marks: Marks, etag: str) -> str:
+        """See `DocumentStore`."""
+        try:
+            written = await self._document(video_id).set_blob_metadata(
+                marks.to_metadata(), etag=etag, match_condition=MatchConditions.IfNotModified
+            )
+        except ResourceModifiedError as error:
+            raise ConflictError(video_id) from error
+        return str(written["etag"])
+
+    async def remove_version(self, document: KeywordDocument) -> None:
+        """See `DocumentStore`."""
+        for suffix in ("events.ndjson", "json"):
+            try:
+                await self._version(document, suffix).delete_blob()
+            except ResourceNotFoundError:
+                continue
+
+    def _document(self, video_id: str) -> "BlobClient":
+        return self._current.get_blob_client(f"{self._account_id}/{video_id}.json")
+
+    def _version(self, document: KeywordDocument, suffix: str) -> "BlobClient":
+        name = f"{document.version:06d}-{document.content_hash[:12]}.{suffix}"
+        return self._history.get_blob_client(f"{self._account_id}/{document.video_id}/{name}")
+
+
+async def _create(blob: "BlobClient", body: bytes, content_type: str) -> bytes:
+    """Write a blob unless it exists; return what lies there."""
+    try:
+        await blob.upload_blob(
+            body, overwrite=False, content_settings=ContentSettings(content_type=content_type)
+        )
+    except (ResourceExistsError, ResourceModifiedError):
+        return await (await blob.download_blob()).readall()
+    return body

@@ -1,0 +1,175 @@
+"""An index as Video Indexer sends it: only what is read of it, and read with tolerance.
+
+The API portal's description is years old and disagrees with real answers, so nothing that can be
+done without is trusted to be there or to have its type: `keywords` may be absent or null,
+`sourceLanguages` a list or an object, unknown fields come and go. Each keyword is kept as raw JSON
+until it is read on its own, so that a broken one costs nobody else.
+"""
+
+from typing import Any, Final
+
+import msgspec
+
+from keywire.times import parse_timespan, to_seconds
+from keywire.video_indexer.errors import UnusableError
+
+
+class _Insights(msgspec.Struct, rename="camel"):
+    version: Any = None
+    duration: Any = None
+    language: Any = None
+    source_language: Any = None
+    source_languages: Any = None
+    keywords: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class _Video(msgspec.Struct, rename="camel"):
+    id: Any = None
+    state: Any = None
+    failure_code: Any = None
+    failure_message: Any = None
+    external_id: Any = None
+    metadata: Any = None
+    language: Any = None
+    source_language: Any = None
+    source_languages: Any = None
+    indexing_preset: Any = None
+    insights: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class _Index(msgspec.Struct, rename="camel"):
+    id: Any = None
+    name: Any = None
+    state: Any = None
+    duration: Any = None
+    duration_in_seconds: Any = None
+    videos: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class VideoInsights(msgspec.Struct, frozen=True, kw_only=True):
+    """One video of an index; a project has several.
+
+    Attributes:
+        id: The video's id.
+        keywords: Each keyword object as the JSON that came.
+        duration_seconds: The video's length, where it is told.
+        languages: The languages that are spoken, most important first.
+    """
+
+    id: str | None
+    failure_code: str | None
+    failure_message: str | None
+    external_id: str | None
+    metadata: str | None
+    language: str | None
+    languages: tuple[str, ...]
+    indexing_preset: str | None
+    insights_version: str | None
+    duration_seconds: float | None
+    keywords: tuple[msgspec.Raw, ...]
+
+
+class VideoIndex(msgspec.Struct, frozen=True, kw_only=True):
+    """What Get Video Index says of a video, or of a project of several."""
+
+    id: str | None
+    name: str | None
+    state: str
+    duration_seconds: float | None
+    videos: tuple[VideoInsights, ...]
+
+
+_INDEX: Final = msgspec.json.Decoder(_Index)
+_VIDEO: Final = msgspec.json.Decoder(_Video)
+_INSIGHTS: Final = msgspec.json.Decoder(_Insights)
+_RAW_LIST: Final = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+def parse(body: bytes) -> VideoIndex:
+    """Read the body of a Get Video Index answer, or a file downloaded from the portal.
+
+    A byte-order mark is allowed.
+
+    Raises:
+        UnusableError: It is no index; the retired v1 format has `breakdowns` instead of `videos`.
+    """
+    try:
+        index = _INDEX.decode(body.removeprefix(b"\xef\xbb\xbf"))
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise UnusableError(f"the index is no JSON object: {error}") from None
+    videos = _videos(index.videos)
+    state = _text(index.state) or _text(videos[0].state)
+    if state is None:
+        raise UnusableError("the index has no state")
+    duration = _seconds(index.duration)
+    if duration is None and isinstance(index.duration_in_seconds, int | float):
+        duration = float(index.duration_in_seconds)
+    return VideoIndex(
+        id=_text(index.id),
+        name=_text(index.name),
+        state=state,
+        duration_seconds=duration,
+        videos=tuple(_insights_of(video) for video in videos),
+    )
+
+
+def _videos(raw: msgspec.Raw) -> list[_Video]:
+    try:
+        videos = [_VIDEO.decode(item) for item in _RAW_LIST.decode(raw)]
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise UnusableError("the index has no list of videos (is it of the retired v1 format?)") from None
+    if not videos:
+        raise UnusableError("the index has an empty list of videos")
+    return videos
+
+
+def _insights_of(video: _Video) -> VideoInsights:
+    try:
+        insights = _INSIGHTS.decode(video.insights)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        insights = _Insights()  # absent or null while a video is indexed, and on a failed one
+    languages = (
+        _texts(insights.source_languages)
+        or _texts(video.source_languages)
+        or _texts([insights.source_language])
+        or _texts([video.source_language])
+    )
+    return VideoInsights(
+        id=_text(video.id),
+        failure_code=_text(video.failure_code),
+        failure_message=_text(video.failure_message),
+        external_id=_text(video.external_id),
+        metadata=_text(video.metadata),
+        language=_text(insights.language) or _text(video.language),
+        languages=languages,
+        indexing_preset=_text(video.indexing_preset),
+        insights_version=_text(insights.version),
+        duration_seconds=_seconds(insights.duration),
+        keywords=_keywords(insights.keywords),
+    )
+
+
+def _keywords(raw: msgspec.Raw) -> tuple[msgspec.Raw, ...]:
+    try:
+        return tuple(_RAW_LIST.decode(raw))
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return ()
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    if isinstance(value, dict):  # as the API portal describes it
+        value = value.get("languages")
+    if not isinstance(value, list):
+        return ()
+    return tuple(item for item in value if isinstance(item, str) and item)
+
+
+def _seconds(value: Any) -> float | None:
+    try:
+        return to_seconds(parse_timespan(value)) if isinstance(value, str) else None
+    except ValueError:
+        return None

@@ -1,0 +1,123 @@
+"""Access tokens for an account, from Azure Resource Manager.
+
+`generateAccessToken` answers with a JWT that lives about an hour and carries its expiry only inside,
+so the token is cached by its `exp` claim and renewed early. However many callers wait, one renews.
+Scope is the account and permission is Reader: a token for one video would cost a request per video.
+"""
+
+import asyncio
+import base64
+import logging
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+import httpx
+import msgspec
+
+from keywire.video_indexer import requests
+from keywire.video_indexer.errors import UnusableError
+
+if TYPE_CHECKING:
+    from azure.core.credentials_async import AsyncTokenCredential
+
+API_VERSION: Final = "2024-01-01"
+RENEW_BEFORE_SECONDS: Final = 300.0
+
+logger: Final = logging.getLogger(__name__)
+
+
+class _Answer(msgspec.Struct, rename="camel"):
+    access_token: str
+
+
+class _Claims(msgspec.Struct):
+    exp: float
+
+
+class AccessTokens:
+    """The account's current access token.
+
+    Args:
+        http: The client to ask Azure Resource Manager with.
+        credential: Who asks; needs the action `Microsoft.VideoIndexer/accounts/generateAccessToken/action`.
+        endpoint: Azure Resource Manager's base URL.
+        audience: For whom the credential's token is.
+        resource_id: The account's ARM resource id.
+        clock: The time in Unix seconds.
+    """
+
+    def __init__(
+        self,
+        http: httpx.AsyncClient,
+        credential: "AsyncTokenCredential",
+        *,
+        endpoint: str,
+        audience: str,
+        resource_id: str,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._http = http
+        self._credential = credential
+        self._scope = f"{audience}/.default"
+        self._url = f"{endpoint}{resource_id}/generateAccessToken"
+        self._clock = clock
+        self._lock = asyncio.Lock()
+        self._token = ""
+        self._renew_at = 0.0
+
+    async def get(self, *, refused: str | None = None) -> str:
+        """The token to send.
+
+        Args:
+            refused: A token that the service just refused: it is renewed unless somebody did that meanwhile.
+
+        Raises:
+            VideoIndexerError: Azure Resource Manager gave none.
+            azure.core.exceptions.ClientAuthenticationError: There is no identity to ask with.
+        """
+        if self._is_good(refused):
+            return self._token
+        async with self._lock:
+            if not self._is_good(refused):
+                await self._renew()
+            return self._token
+
+    def _is_good(self, refused: str | None) -> bool:
+        return self._token not in {"", refused} and self._clock() < self._renew_at
+
+    async def _renew(self) -> None:
+        management = await self._credential.get_token(self._scope)
+        response = await requests.send(
+            self._http,
+            "generateAccessToken",
+            "POST",
+            self._url,
+            token=management.token,
+            params={"api-version": API_VERSION},
+            json={"permissionType": "Reader", "scope": "Account"},
+        )
+        try:
+            token = msgspec.json.decode(response.content, type=_Answer).access_token
+            expires_at = read_expiry(token)
+        except ValueError as error:
+            raise UnusableError(
+                "generateAccessToken gave no readable token", status=response.status_code
+            ) from error
+        self._token = token
+        # Half the life is left to a token that lives shorter than the margin.
+        life = max(0.0, expires_at - self._clock())
+        self._renew_at = expires_at - min(RENEW_BEFORE_SECONDS, life / 2)
+        logger.info("access token renewed, good for %.0f s", life)
+
+
+def read_expiry(token: str) -> float:
+    """The `exp` claim of a JWT, in Unix seconds. The signature is the service's business.
+
+    Raises:
+        ValueError: It is no JWT or has no `exp`.
+    """
+    _, payload, _ = token.split(".")
+    return msgspec.json.decode(
+        base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)), type=_Claims
+    ).exp

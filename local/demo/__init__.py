@@ -1,0 +1,1 @@
+"""The main job, to be seen: videos are uploaded, indexed and called back, and become documents and events."""

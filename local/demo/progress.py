@@ -1,0 +1,103 @@
+"""How far each video of a demo is, seen from outside: Video Indexer, Blob Storage, the events' queue."""
+
+import base64
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final
+
+import msgspec
+
+from keywire.extraction import CLOCK_DIFFERENCE
+from keywire.settings import EVENTS_QUEUE, KEYWORDS_CONTAINER
+from keywire.store import AS_OF, PUBLISHED, VERSION
+from local.demo.inputs import Input
+from local.stack import LocalStack
+
+NEVER: Final = datetime.min.replace(tzinfo=UTC)
+NOT_YET: Final = datetime.max.replace(tzinfo=UTC)
+
+
+@dataclass
+class VideoProgress:
+    """One video's way.
+
+    Attributes:
+        requested_at: When its last indexing was asked for.
+        requests: How many indexings were asked for.
+        state: Video Indexer's.
+        indexings: How many Video Indexer has finished.
+        callbacks: How many callbacks Keywire has answered with success.
+        version: Of its document; 0 before the first.
+        published: The newest version whose events are all sent.
+        answers_for: The moment up to which the document answers.
+        events: The events that were read from the queue, by sequence.
+    """
+
+    source: Input
+    video_id: str = ""
+    requested_at: datetime = NOT_YET
+    requests: int = 0
+    state: str = ""
+    indexings: int = 0
+    callbacks: int = 0
+    version: int = 0
+    published: int = 0
+    answers_for: datetime = NEVER
+    events: dict[int, bytes] = field(default_factory=dict)
+
+    @property
+    def written(self) -> bool:
+        """Whether the document answers for the last indexing."""
+        return self.version > 0 and self.answers_for >= self.requested_at - CLOCK_DIFFERENCE
+
+    @property
+    def sent(self) -> bool:
+        """Whether that version's events, and those of all before it, have arrived."""
+        return self.written and self.published == self.version and len(self.events) == self.version
+
+    @property
+    def done(self) -> bool:
+        """Whether every indexing has come through to the end."""
+        return self.requests == self.source.indexings and self.sent
+
+
+class _Subject(msgspec.Struct):
+    subject: str
+    sequence: str
+
+
+class Watcher:
+    """Looks at the stack and notes in each video's progress what there is to see."""
+
+    def __init__(self, stack: LocalStack, videos: list[VideoProgress]) -> None:
+        self._stack = stack
+        self._videos = videos
+        self._events = stack.storage.queues.get_queue_client(EVENTS_QUEUE)
+        self._documents = stack.storage.blobs.get_container_client(KEYWORDS_CONTAINER)
+        self.events: list[bytes] = []
+
+    async def look(self) -> None:
+        """Look once at each service."""
+        known = {video.video_id: video for video in self._videos if video.video_id}
+        async with self._stack.client() as http:
+            response = await http.get(f"{self._stack.video_indexer_url}/emulator/videos")
+        for seen in response.raise_for_status().json():
+            if video := known.get(seen["id"]):
+                video.state = seen["state"]
+                video.indexings = seen["indexings"]
+                video.callbacks = sum((delivery["status"] or 500) < 300 for delivery in seen["callbacks"])
+        await self._read_events(known)
+        async for blob in self._documents.list_blobs(include=["metadata"]):
+            video = known.get(blob.name.rpartition("/")[2].removesuffix(".json"))
+            if video is not None and blob.metadata:
+                video.version, video.published = int(blob.metadata[VERSION]), int(blob.metadata[PUBLISHED])
+                video.answers_for = datetime.fromisoformat(blob.metadata[AS_OF])
+
+    async def _read_events(self, known: dict[str, VideoProgress]) -> None:
+        async for message in self._events.receive_messages(messages_per_page=32):
+            body = base64.b64decode(message.content)
+            event = msgspec.json.decode(body, type=_Subject)
+            self.events.append(body)
+            if video := known.get(event.subject.removeprefix("videos/")):
+                video.events[int(event.sequence)] = body
+            await self._events.delete_message(message)

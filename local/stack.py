@@ -1,0 +1,201 @@
+"""The whole local stack: started together, wired as a deployment wires them, ended together.
+
+    async with LocalStack() as stack:
+        ...  # stack.host.url, stack.video_indexer_url, stack.storage
+
+The functions run with the environment that production gives them: addresses and a managed identity, no
+key of storage or Video Indexer and no connection string. The variables are built from nothing, so that
+what a developer has in theirs changes nothing.
+"""
+
+import asyncio
+import contextlib
+import dataclasses
+import json
+import os
+import secrets
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Self, TextIO
+
+import httpx
+
+from local import certificates, identity, storage
+from local.azurite import Azurite
+from local.certificates import Certificates
+from local.functions_host.supervisor import FunctionsHost
+from local.processes import ChildProcess, python
+from local.storage import InsightsStorage
+from local.video_indexer.config import EmulatorConfig
+
+if TYPE_CHECKING:
+    import ssl
+
+PROJECT: Final = Path(__file__).resolve().parent.parent
+# The Video Indexer account that the stack plays unless told otherwise.
+ACCOUNT: Final = EmulatorConfig(
+    account_id="8f2d6a4e-3b71-4c58-9e0a-5d1c7b9f2e63",
+    account_name="keywire-local",
+    subscription_id="5c0e9a7b-1f42-4d86-b3c9-2a7e8d6f4b10",
+    resource_group="keywire-local",
+    location="westeurope",
+    client_id=identity.CLIENT_ID,
+)
+# What a child needs of the surrounding system, and nothing that could carry somebody's credentials.
+_INHERITED: Final = (
+    "PATH",
+    "LANG",
+    "LC_ALL",
+    "TZ",
+    "TMPDIR",
+    "SYSTEMROOT",
+    "TEMP",
+    "TMP",
+    "HOME",
+    "USERPROFILE",
+)
+
+
+@dataclass(kw_only=True)
+class LocalStack:
+    """The stack as an asynchronous context manager.
+
+    Attributes:
+        app_directory: The function app to run.
+        emulator: Video Indexer's account and its limits.
+        instances: How many processes each function group has; 1 where nothing is said.
+        settings: App settings besides those that the stack itself makes.
+        host_port: Of the Functions host; 0 for a free one.
+        log: Where the output of every process goes; None keeps only what errors need.
+    """
+
+    app_directory: Path = PROJECT
+    emulator: EmulatorConfig = field(default_factory=lambda: ACCOUNT)
+    instances: Mapping[str, int] = field(default_factory=dict)
+    settings: Mapping[str, str] = field(default_factory=dict)
+    host_port: int = 0
+    log: TextIO | None = None
+
+    directory: Path = field(init=False)
+    certificates: Certificates = field(init=False)
+    azurite: Azurite = field(init=False)
+    storage: InsightsStorage = field(init=False)
+    host: FunctionsHost = field(init=False)
+    identity_url: str = field(init=False)
+    video_indexer_url: str = field(init=False)
+    function_key: str = field(init=False)
+    master_key: str = field(init=False)
+    _identity_header: str = field(init=False)
+    _exits: contextlib.AsyncExitStack = field(init=False)
+
+    async def __aenter__(self) -> Self:
+        async with contextlib.AsyncExitStack() as exits:
+            await self._start(exits)
+            self._exits = exits.pop_all()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._exits.aclose()
+
+    async def _start(self, exits: contextlib.AsyncExitStack) -> None:
+        self.directory = Path(exits.enter_context(_temporary_directory()))
+        self.certificates = certificates.issue(self.directory)
+        self._identity_header, self.function_key, self.master_key = (
+            secrets.token_urlsafe(32) for _ in range(3)
+        )
+        self.azurite = Azurite(self.directory, self.certificates, log=self.log)
+        cloud = ChildProcess(
+            name="cloud",
+            command=python(
+                *("-m", "local.cloud"),
+                *("--certificate", str(self.certificates.certificate), "--key", str(self.certificates.key)),
+                *("--config", json.dumps(dataclasses.asdict(self.emulator))),
+            ),
+            environment=base_environment()
+            | self.certificates.environment()
+            | {"IDENTITY_HEADER": self._identity_header},
+            log=self.log,
+        )
+        exits.push_async_callback(cloud.stop)
+        exits.push_async_callback(self.azurite.stop)
+        lines = await self._start_services(cloud)
+        addresses = json.loads(lines[0])
+        self.identity_url, self.video_indexer_url = addresses["identity"], addresses["videoIndexer"]
+        self.storage = await exits.enter_async_context(
+            storage.connect(
+                blob_endpoint=self.azurite.blob_endpoint,
+                queue_endpoint=self.azurite.queue_endpoint,
+                authority=self.certificates.authority,
+            )
+        )
+        await self.storage.provision()
+        self.host = await exits.enter_async_context(
+            FunctionsHost(self.app_directory, self.app_environment(), instances=self.instances, log=self.log)
+        )
+
+    async def _start_services(self, cloud: ChildProcess) -> list[str]:
+        # Both are waited for, so that neither is left behind when the other fails.
+        started = await asyncio.gather(
+            cloud.start(ready=['"ready"']), self.azurite.start(), return_exceptions=True
+        )
+        for result in started:
+            if isinstance(result, BaseException):
+                raise result
+        assert not isinstance(started[0], BaseException)
+        return started[0]
+
+    @property
+    def callback_url(self) -> str:
+        """What an uploader gives as `callbackUrl`: it carries the function key, as in production."""
+        return f"{self.host.url}/api/video-indexer/callback?code={self.function_key}"
+
+    def app_environment(self) -> dict[str, str]:
+        """The environment of the functions: what `infra` sets in production, with local addresses."""
+        return (
+            base_environment()
+            | self.certificates.environment()
+            | {
+                "IDENTITY_ENDPOINT": self.identity_url,
+                "IDENTITY_HEADER": self._identity_header,
+                "InsightsStorage__blobServiceUri": self.azurite.blob_endpoint,
+                "InsightsStorage__queueServiceUri": self.azurite.queue_endpoint,
+                "InsightsStorage__credential": "managedidentity",
+                "InsightsStorage__clientId": identity.CLIENT_ID,
+                "VIDEO_INDEXER_RESOURCE_ID": self.emulator.resource_id,
+                "VIDEO_INDEXER_ACCOUNT_ID": self.emulator.account_id,
+                "VIDEO_INDEXER_LOCATION": self.emulator.location,
+                "VIDEO_INDEXER_ENDPOINT": self.video_indexer_url,
+                "AZURE_RESOURCE_MANAGER_ENDPOINT": self.video_indexer_url,
+                "AZURE_RESOURCE_MANAGER_AUDIENCE": "https://management.azure.com",
+                "FUNCTIONS_HOST_FUNCTION_KEY": self.function_key,
+                "FUNCTIONS_HOST_MASTER_KEY": self.master_key,
+            }
+            | dict(self.settings)
+        )
+
+    @contextlib.asynccontextmanager
+    async def client(self) -> AsyncIterator[httpx.AsyncClient]:
+        """An HTTP client that trusts the stack's certificate authority."""
+        async with httpx.AsyncClient(verify=self.ssl_context(), timeout=30) as client:
+            yield client
+
+    def ssl_context(self) -> "ssl.SSLContext":
+        """Trusts the stack's certificate authority and no other."""
+        import ssl  # noqa: PLC0415
+
+        return ssl.create_default_context(cafile=self.certificates.authority)
+
+
+def base_environment() -> dict[str, str]:
+    """The variables that every process of the stack starts from."""
+    inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+    return inherited | {"PYTHONPATH": str(PROJECT), "PYTHONUNBUFFERED": "1"}
+
+
+def _temporary_directory() -> contextlib.AbstractContextManager[str]:
+    parent = PROJECT / ".stack"
+    parent.mkdir(exist_ok=True)
+    return tempfile.TemporaryDirectory(dir=parent, ignore_cleanup_errors=sys.platform == "win32")

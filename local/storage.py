@@ -1,0 +1,76 @@
+"""The insights storage account as an operator sees it: what a deployment creates in it, and looking into it.
+
+Clients here are made by hand rather than through the environment: the process that starts the stack is
+no Function and has no managed identity.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Self
+
+from azure.core.credentials import AccessToken
+from azure.storage.blob.aio import BlobServiceClient
+from azure.storage.queue import TextBase64EncodePolicy
+from azure.storage.queue.aio import QueueClient, QueueServiceClient
+
+from keywire import jobs
+from keywire.settings import EVENTS_QUEUE, HISTORY_CONTAINER, KEYWORDS_CONTAINER
+from local import identity
+
+CONTAINERS: Final = (KEYWORDS_CONTAINER, HISTORY_CONTAINER)
+QUEUES: Final = (jobs.QUEUE, f"{jobs.QUEUE}-poison", EVENTS_QUEUE)
+
+
+class OperatorCredential:
+    """An operator's own sign-in: tokens that the local services take (they check no signature)."""
+
+    async def get_token(self, *scopes: str, **_options: Any) -> AccessToken:
+        """A token for the first of `scopes` that lives an hour."""
+        expires_on = int(time.time()) + 3600
+        resource = scopes[0].removesuffix("/.default")
+        return AccessToken(identity.issue(resource, expires_on=expires_on, signing_key=bytes(32)), expires_on)
+
+    async def close(self) -> None:
+        """Nothing to close."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        return
+
+
+@dataclass(frozen=True)
+class InsightsStorage:
+    """Clients of the account's blob and queue service."""
+
+    blobs: BlobServiceClient
+    queues: QueueServiceClient
+
+    def queue(self, name: str) -> QueueClient:
+        """A queue whose messages are encoded with base64, as the Functions queue trigger expects."""
+        return self.queues.get_queue_client(name, message_encode_policy=TextBase64EncodePolicy())
+
+    async def provision(self) -> None:
+        """Create what a deployment creates: Keywire itself creates nothing."""
+        await asyncio.gather(
+            *(self.blobs.create_container(name) for name in CONTAINERS),
+            *(self.queues.create_queue(name) for name in QUEUES),
+        )
+
+
+@contextlib.asynccontextmanager
+async def connect(
+    *, blob_endpoint: str, queue_endpoint: str, authority: Path
+) -> AsyncIterator[InsightsStorage]:
+    """Clients that trust the local certificate authority; closed at the end."""
+    credential = OperatorCredential()
+    async with (
+        BlobServiceClient(blob_endpoint, credential, connection_verify=str(authority)) as blobs,
+        QueueServiceClient(queue_endpoint, credential, connection_verify=str(authority)) as queues,
+    ):
+        yield InsightsStorage(blobs, queues)

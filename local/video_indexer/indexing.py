@@ -1,0 +1,77 @@
+"""Indexing takes time: a video goes from Uploaded over Processing to a final state, then the callback.
+
+Separate from the library, because this is the part with tasks. They are started on demand and end with
+`stop`; no start-up hook is needed, so that the application also runs where there is none.
+
+As in the real service's listings, `lastIndexed` is when an indexing began, `lastModified` when the video
+last changed. A failed re-index leaves what the last good one found.
+"""
+
+import asyncio
+import logging
+
+from local.video_indexer import insights
+from local.video_indexer.callbacks import Callbacks
+from local.video_indexer.clock import Clock, Sleep
+from local.video_indexer.library import Video
+
+_log = logging.getLogger(__name__)
+
+
+class Indexing:
+    """Runs the indexings; `seconds` is what the next ones take."""
+
+    def __init__(
+        self,
+        seconds: float,
+        callbacks: Callbacks,
+        clock: Clock,
+        sleep: Sleep,
+    ) -> None:
+        self.seconds = seconds
+        self._callbacks = callbacks
+        self._clock = clock
+        self._sleep = sleep
+        self._running: dict[asyncio.Task[None], Video] = {}
+
+    def start(self, video: Video, callback_url: str | None) -> None:
+        """Begin to index `video`; its callback goes to `callback_url`, if there is one."""
+        video.state = "Processing"
+        video.indexing_seconds = self.seconds
+        video.last_indexed = video.last_modified = self._clock()
+        task = asyncio.create_task(self._run(video, callback_url))
+        self._running[task] = video
+        task.add_done_callback(self._ended)
+
+    def abandon(self, video: Video) -> None:
+        """End the indexing of a video without a trace."""
+        for task, indexed in self._running.items():
+            if indexed is video:
+                task.cancel()
+
+    async def stop(self) -> None:
+        """End everything, at the end of the application."""
+        tasks = list(self._running)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _run(self, video: Video, callback_url: str | None) -> None:
+        # Counted from its beginning, so that progress and end agree when the task itself starts late.
+        await self._sleep(max(0, video.last_indexed + video.indexing_seconds - self._clock()))
+        outcome = video.next_outcome or insights.declared_outcome(video.media)
+        video.failure = video.next_outcome if outcome.state != "Processed" else None
+        if video.failure is None:
+            video.found = video.media
+        video.next_outcome = None
+        video.state = outcome.state
+        video.indexings += 1
+        video.last_modified = self._clock()
+        _log.info("indexed video=%s state=%s indexing=%d", video.id, video.state, video.indexings)
+        if callback_url is not None:
+            await self._callbacks.indexing(video, callback_url, outcome.state)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        video = self._running.pop(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("indexing broke off video=%s", video.id, exc_info=error)

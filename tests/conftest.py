@@ -1,0 +1,55 @@
+"""Fixtures: the real components, started once for the session."""
+
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from local import certificates, storage
+from local.azurite import Azurite
+from local.certificates import Certificates
+from local.stack import LocalStack
+from local.storage import InsightsStorage
+
+REAL_INDEXES = Path(
+    os.environ.get("KEYWIRE_REAL_INDEXES", Path(__file__).parents[2] / "shared" / "data" / "indexes")
+)
+
+
+@pytest.fixture(scope="session")
+def issued(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    """A certificate authority and a server certificate."""
+    return certificates.issue(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture(scope="session")
+async def azurite(issued: Certificates, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Azurite]:
+    """A running Azurite: HTTPS and bearer tokens only."""
+    async with Azurite(tmp_path_factory.mktemp("azurite"), issued) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+async def insights(azurite: Azurite, issued: Certificates) -> AsyncIterator[InsightsStorage]:
+    """The insights storage account as a deployment leaves it."""
+    async with storage.connect(
+        blob_endpoint=azurite.blob_endpoint, queue_endpoint=azurite.queue_endpoint, authority=issued.authority
+    ) as connected:
+        await connected.provision()
+        yield connected
+
+
+@pytest.fixture(scope="session")
+async def stack() -> AsyncIterator[LocalStack]:
+    """The whole local stack, with the function app on Microsoft's worker runtime."""
+    async with LocalStack() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def real_indexes() -> Path:
+    """Real index documents, where they are at hand; they are no part of the project."""
+    if not REAL_INDEXES.is_dir():
+        pytest.skip("the real index documents are not here")
+    return REAL_INDEXES

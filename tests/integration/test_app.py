@@ -1,0 +1,265 @@
+"""The function app on Microsoft's worker runtime, on the whole local stack."""
+
+import asyncio
+import base64
+import json
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from keywire.settings import EVENTS_QUEUE, KEYWORDS_CONTAINER
+from local.functions_host.supervisor import FunctionsHost
+from local.processes import ProcessFailedError
+from local.stack import PROJECT, LocalStack
+from local.uploader import Uploader
+from tests.unit.builders import index, keyword
+
+# Azurite's account key, which its documentation publishes: the one test of a connection string needs it.
+AZURITE_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+
+
+@pytest.fixture
+async def http(stack: LocalStack) -> AsyncIterator[httpx.AsyncClient]:
+    async with stack.client() as client:
+        yield client
+
+
+async def eventually[T](look: Callable[[], Awaitable[T | None]], *, seconds: float = 30) -> T:
+    """What `look` finds, asked until it finds something."""
+    async with asyncio.timeout(seconds):
+        while (found := await look()) is None:
+            await asyncio.sleep(0.05)
+    return found
+
+
+async def upload(
+    stack: LocalStack, http: httpx.AsyncClient, body: bytes, callback_url: str | None = None
+) -> str:
+    account = stack.emulator
+    uploader = Uploader(
+        http, stack.video_indexer_url, account.resource_id, account.location, account.account_id
+    )
+    return await uploader.upload("A video", body, callback_url or stack.callback_url)
+
+
+async def document(stack: LocalStack, video_id: str) -> dict[str, Any]:
+    blob = stack.storage.blobs.get_blob_client(
+        KEYWORDS_CONTAINER, f"{stack.emulator.account_id}/{video_id}.json"
+    )
+
+    async def look() -> dict[str, Any] | None:
+        if not await blob.exists():
+            return None
+        download = await blob.download_blob()
+        if download.properties.metadata["published"] == "0":
+            return None
+        found: dict[str, Any] = json.loads(await download.readall())
+        return found
+
+    return await eventually(look)
+
+
+async def event(stack: LocalStack, video_id: str) -> dict[str, Any]:
+    queue = stack.storage.queues.get_queue_client(EVENTS_QUEUE)
+
+    async def look() -> dict[str, Any] | None:
+        async for message in queue.receive_messages(messages_per_page=32, visibility_timeout=1):
+            found: dict[str, Any] = json.loads(base64.b64decode(message.content, validate=True))
+            if found["partitionkey"] == video_id:
+                await queue.delete_message(message)
+                return found
+        return None
+
+    return await eventually(look)
+
+
+async def test_an_upload_becomes_a_document_and_an_event(stack: LocalStack, http: httpx.AsyncClient) -> None:
+    video_id = await upload(stack, http, index([keyword("office insider")]))
+    stored = await document(stack, video_id)
+    assert [kept["text"] for kept in stored["keywords"]] == ["office insider"]
+    told = await event(stack, video_id)
+    assert told["type"] == "keywire.keywords.extracted.v1"
+    assert told["source"] == stack.emulator.resource_id
+    assert told["traceparent"].startswith("00-")
+    download = await http.get(told["data"]["document"]["url"])
+    assert download.status_code in {401, 403, 404}  # a pointer, not a grant
+
+
+async def test_the_trace_of_the_callback_reaches_the_event(
+    stack: LocalStack, http: httpx.AsyncClient
+) -> None:
+    video_id = await upload(stack, http, index([]), callback_url="http://127.0.0.1:9/nobody")
+
+    async def indexed() -> bool | None:
+        seen = (await http.get(f"{stack.video_indexer_url}/emulator/videos")).json()
+        return next(
+            (True for video in seen if video["id"] == video_id and video["state"] == "Processed"), None
+        )
+
+    await eventually(indexed)
+    trace_id = "0af7651916cd43dd8448eb211c80319c"
+    answer = await http.post(
+        f"{stack.callback_url}&id={video_id}&state=Processed",
+        headers={"traceparent": f"00-{trace_id}-b7ad6b7169203331-01"},
+    )
+    assert answer.status_code == 202
+    assert (await event(stack, video_id))["traceparent"].split("-")[1] == trace_id
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "body"),
+    [
+        ("id=never-there&state=Processed", 202, {"status": "queued", "videoId": "never-there"}),
+        ("ID=never-there&STATE=failed", 202, {"status": "queued", "videoId": "never-there"}),
+        (
+            "id=mine&state=mine&id=never-there&state=Processed",
+            202,
+            {"status": "queued", "videoId": "never-there"},
+        ),
+        ("id=abc&state=Processing", 200, {"status": "ignored", "reason": "the state is not final"}),
+        (
+            "id=abc&faceId=1&personName=Somebody",
+            200,
+            {"status": "ignored", "reason": "a person was identified"},
+        ),
+        ("state=Processed", 400, {"error": "the query parameter id is missing"}),
+        ("id=..%2F..%2Fetc&state=Processed", 400, {"error": "the query parameter id is not a video id"}),
+        ("id=%00&state=Processed", 400, {"error": "the query parameter id is not a video id"}),
+    ],
+)
+async def test_the_callback_answers_what_its_query_deserves(
+    stack: LocalStack, http: httpx.AsyncClient, query: str, status: int, body: dict[str, str]
+) -> None:
+    answer = await http.post(f"{stack.callback_url}&{query}", content=b"\xff anything")
+    assert answer.status_code == status
+    assert answer.json() | {"jobId": None} == body | {"jobId": None}
+
+
+@pytest.mark.parametrize("key", ["", "?code=wrong"])
+async def test_the_callback_needs_the_function_key(
+    stack: LocalStack, http: httpx.AsyncClient, key: str
+) -> None:
+    answer = await http.post(f"{stack.host.url}/api/video-indexer/callback{key}", params=None)
+    assert answer.status_code == 401
+
+
+async def test_only_post_is_a_callback(stack: LocalStack, http: httpx.AsyncClient) -> None:
+    assert (await http.get(f"{stack.callback_url}&id=abc&state=Processed")).status_code in {404, 405}
+
+
+async def test_a_storage_that_is_not_there_is_a_503_within_five_seconds(
+    stack: LocalStack, http: httpx.AsyncClient
+) -> None:
+    async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(hang, "127.0.0.1", 0) as silent:
+        port = silent.sockets[0].getsockname()[1]
+        for address in (f"https://127.0.0.1:{port}/devstoreaccount1", "https://127.0.0.1:9/devstoreaccount1"):
+            environment = stack.app_environment() | {"InsightsStorage__queueServiceUri": address}
+            async with FunctionsHost(PROJECT, environment, {"function:extraction": 0}) as host:
+                started = time.monotonic()
+                answer = await http.post(
+                    f"{host.url}/api/video-indexer/callback?id=abc&state=Processed",
+                    headers={"x-functions-key": stack.function_key},
+                )
+                assert answer.status_code == 503
+                assert int(answer.headers["Retry-After"]) > 0
+                assert time.monotonic() - started < 5
+        silent.close()
+
+
+async def test_an_app_with_missing_settings_does_not_start_and_names_them(stack: LocalStack) -> None:
+    environment = stack.app_environment()
+    del environment["VIDEO_INDEXER_ACCOUNT_ID"], environment["VIDEO_INDEXER_LOCATION"]
+    with pytest.raises(
+        ProcessFailedError, match=r"VIDEO_INDEXER_ACCOUNT_ID is missing.*VIDEO_INDEXER_LOCATION is"
+    ):
+        async with FunctionsHost(PROJECT, environment):
+            pass
+
+
+async def test_a_connection_string_works_where_identities_do_not(
+    stack: LocalStack, http: httpx.AsyncClient
+) -> None:
+    environment = {
+        name: value
+        for name, value in stack.app_environment().items()
+        if not name.startswith("InsightsStorage__")
+    } | {
+        "InsightsStorage": (
+            f"DefaultEndpointsProtocol=https;AccountName=devstoreaccount1;AccountKey={AZURITE_KEY};"
+            f"BlobEndpoint={stack.azurite.blob_endpoint};QueueEndpoint={stack.azurite.queue_endpoint};"
+        )
+    }
+    async with FunctionsHost(PROJECT, environment) as host:
+        callback_url = f"{host.url}/api/video-indexer/callback?code={stack.function_key}"
+        video_id = await upload(stack, http, index([keyword("keyed")]), callback_url)
+        assert (await document(stack, video_id))["keywords"][0]["text"] == "keyed"
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="reads the environments of processes from /proc")
+async def test_no_key_and_no_connection_string_is_anywhere_in_the_running_stack(
+    stack: LocalStack, http: httpx.AsyncClient
+) -> None:
+    video_id = await upload(stack, http, index([keyword("secret-free")]))
+    await document(stack, video_id)
+    processes = [process.pid for group in stack.host.processes.values() for process in group]
+    assert stack.azurite.process is not None
+    processes.append(stack.azurite.process.pid)
+    texts = [Path(f"/proc/{pid}/environ").read_bytes() for pid in processes]
+    texts += [Path(f"/proc/{pid}/cmdline").read_bytes() for pid in processes]
+    files = [path for path in stack.directory.rglob("*") if path.is_file() and path != stack.certificates.key]
+    texts += [path.read_bytes() for path in files]
+    assert b"InsightsStorage__credential" in b"".join(texts)  # what is looked through is what is meant
+    for text in texts:
+        for forbidden in (
+            AZURITE_KEY.encode(),
+            b"AccountKey",
+            b"SharedAccess",
+            b"InsightsStorage=",
+            b"Ocp-Apim",
+        ):
+            assert forbidden not in text
+
+
+async def test_no_log_holds_a_key_a_query_or_a_name(stack: LocalStack, http: httpx.AsyncClient) -> None:
+    await http.post(f"{stack.callback_url}&id=abc&faceId=1&knownPersonId=2&personName=Inigo_Montoya")
+    video_id = await upload(stack, http, index([keyword("logged")]))
+    await document(stack, video_id)
+    logs = stack.host.logs()
+    assert f"video={video_id}" in logs
+    for forbidden in (
+        stack.function_key,
+        stack.master_key,
+        "Inigo",
+        "Bearer",
+        "eyJ",
+        "code=",
+        "includedInsights",
+    ):
+        assert forbidden not in logs
+
+
+async def test_real_indexes_become_documents(
+    stack: LocalStack, http: httpx.AsyncClient, real_indexes: Path
+) -> None:
+    for path in sorted(real_indexes.glob("*.json")):
+        body = path.read_bytes()
+        sent = json.loads(body.removeprefix(b"\xef\xbb\xbf"))
+        if "videos" not in sent:
+            continue
+        stored = await document(stack, await upload(stack, http, body))
+        keywords = sent["videos"][0]["insights"].get("keywords") or []
+        assert len(stored["keywords"]) == len(keywords)
+        for kept, original in zip(stored["keywords"], keywords, strict=True):
+            assert {name: kept[name] for name in original} == original
+            assert kept["totalSeconds"] == pytest.approx(sum(end - start for start, end in kept["ranges"]))
+        assert "viewToken" not in json.dumps(stored)
+        assert "transcript" not in json.dumps(stored)
+        assert stored["unreadable"] == {"keywords": 0, "instances": 0}

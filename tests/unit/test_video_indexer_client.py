@@ -1,0 +1,223 @@
+"""The client, against the emulator in this process."""
+
+import asyncio
+import base64
+import json
+import logging
+from typing import Any, Self
+
+import httpx
+import pytest
+from azure.core.credentials import AccessToken
+
+from keywire.video_indexer import (
+    AccessTokens,
+    GoneError,
+    MisconfiguredError,
+    NotReadyError,
+    ThrottledError,
+    TransientError,
+    VideoIndexerClient,
+    VideoIndexerError,
+)
+from keywire.video_indexer.tokens import read_expiry
+from local.video_indexer.in_process import InProcessEmulator
+from tests.unit.builders import index, keyword
+
+ENDPOINT = "https://emulator.test"
+
+
+class Identity:
+    """An identity whose tokens the emulator takes."""
+
+    def __init__(self, emulator: InProcessEmulator) -> None:
+        self._emulator = emulator
+        self.scopes: list[str] = []
+
+    async def get_token(self, *scopes: str, **_: Any) -> AccessToken:
+        self.scopes += scopes
+        return AccessToken(self._emulator.arm_token(), int(self._emulator.clock()) + 3600)
+
+    async def close(self) -> None:
+        return
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        return
+
+
+class Service:
+    """The emulator with a client of ours, and what they said to each other."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.emulator = InProcessEmulator(**settings)
+        self.identity = Identity(self.emulator)
+        self.requests: list[httpx.Request] = []
+        transport = self.emulator.client._transport
+        http = httpx.AsyncClient(transport=transport, event_hooks={"request": [self._note]})
+        self.tokens = AccessTokens(
+            http,
+            self.identity,
+            endpoint=ENDPOINT,
+            audience="https://management.azure.com",
+            resource_id=self.emulator.config.resource_id,
+            clock=self.emulator.clock,
+        )
+        self.client = VideoIndexerClient(
+            http,
+            self.tokens,
+            endpoint=ENDPOINT,
+            location=self.emulator.config.location,
+            account_id=self.emulator.config.account_id,
+        )
+
+    async def _note(self, request: httpx.Request) -> None:
+        self.requests.append(request)
+
+    def count(self, path: str) -> int:
+        return sum(request.url.path.endswith(path) for request in self.requests)
+
+    async def fault(self, **fault: Any) -> None:
+        answer = await self.emulator.client.post("/emulator/faults", json=fault)
+        answer.raise_for_status()
+
+    async def processed_video(self) -> str:
+        video_id = await self.emulator.upload(index([keyword("office insider")]))
+        await self.emulator.indexed(video_id)
+        return video_id
+
+
+async def test_asks_for_keywords_only_with_the_token_in_the_header() -> None:
+    service = Service()
+    body = await service.client.get_index(await service.processed_video())
+    request = service.requests[-1]
+    assert dict(request.url.params) == {
+        "includedInsights": "Keywords",
+        "includeSummarizedInsights": "false",
+        "includeStreamingUrls": "false",
+    }
+    assert request.headers["Authorization"].startswith("Bearer ")
+    assert request.headers["x-ms-client-request-id"]
+    insights = json.loads(body)["videos"][0]["insights"]
+    assert insights["keywords"][0]["text"] == "office insider"
+    assert "transcript" not in insights
+    assert b"viewToken" not in body or json.loads(body)["videos"][0]["viewToken"] is None
+
+
+async def test_asks_resource_manager_for_a_readers_token_of_the_account() -> None:
+    service = Service()
+    await service.tokens.get()
+    assert service.identity.scopes == ["https://management.azure.com/.default"]
+    assert json.loads(service.requests[-1].content) == {"permissionType": "Reader", "scope": "Account"}
+
+
+async def test_a_token_serves_until_five_minutes_before_it_ends() -> None:
+    service = Service()
+    first = await service.tokens.get()
+    service.emulator.clock.advance(3299)
+    assert await service.tokens.get() == first
+    service.emulator.clock.advance(2)
+    assert await service.tokens.get() != first
+    assert service.count("/generateAccessToken") == 2
+
+
+async def test_a_token_of_a_short_life_is_not_renewed_for_every_request() -> None:
+    service = Service(token_lifetime_seconds=60)
+    first = await service.tokens.get()
+    service.emulator.clock.advance(29)
+    assert await service.tokens.get() == first
+
+
+async def test_however_many_wait_one_renews() -> None:
+    service = Service()
+    tokens = await asyncio.gather(*(service.tokens.get() for _ in range(32)))
+    assert len(set(tokens)) == 1
+    assert service.count("/generateAccessToken") == 1
+
+
+async def test_a_refused_token_is_renewed_once_and_the_request_sent_again() -> None:
+    service = Service()
+    video_id = await service.processed_video()
+    await service.fault(operation="GetVideoIndex", kind="expired-token")
+    assert b"office insider" in await service.client.get_index(video_id)
+    assert service.count("/generateAccessToken") == 2
+    assert service.count("/Index") == 2
+
+
+async def test_many_that_were_refused_with_one_token_renew_it_once() -> None:
+    service = Service()
+    first = await service.tokens.get()
+    tokens = set(await asyncio.gather(*(service.tokens.get(refused=first) for _ in range(8))))
+    assert len(tokens) == 1
+    assert first not in tokens
+    assert service.count("/generateAccessToken") == 2
+
+
+async def test_a_second_refusal_is_not_the_tokens_fault() -> None:
+    service = Service()
+    video_id = await service.processed_video()
+    await service.fault(operation="GetVideoIndex", kind="expired-token", count=2)
+    with pytest.raises(MisconfiguredError):
+        await service.client.get_index(video_id)
+    assert service.count("/Index") == 2
+
+
+async def test_an_identity_without_the_role_is_a_misconfiguration() -> None:
+    service = Service(client_id="somebody-else", object_id="somebody-else")
+    with pytest.raises(MisconfiguredError) as raised:
+        await service.client.get_index("abc")
+    assert raised.value.code == "AuthorizationFailed"
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [
+        ({"kind": "status", "status": 429, "retryAfter": 3}, ThrottledError),
+        ({"kind": "status", "status": 500}, TransientError),
+        ({"kind": "status", "status": 503}, TransientError),
+        ({"kind": "in-progress"}, NotReadyError),
+        ({"kind": "reset"}, TransientError),
+        ({"kind": "truncate"}, TransientError),
+    ],
+)
+async def test_a_fault_of_the_service_becomes_the_error_that_says_what_to_do(
+    fault: dict[str, Any], kind: type[VideoIndexerError]
+) -> None:
+    service = Service()
+    video_id = await service.processed_video()
+    await service.fault(operation="GetVideoIndex", **fault)
+    with pytest.raises(kind):
+        await service.client.get_index(video_id)
+    assert b"office insider" in await service.client.get_index(video_id)
+
+
+async def test_a_removed_video_is_gone() -> None:
+    service = Service()
+    video_id = await service.processed_video()
+    await service.emulator.client.delete(f"{service.emulator.videos}/{video_id}")
+    with pytest.raises(GoneError):
+        await service.client.get_index(video_id)
+
+
+async def test_no_log_holds_a_token_or_a_query(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, logger="keywire")
+    service = Service()
+    video_id = await service.processed_video()
+    await service.client.get_index(video_id)
+    ours = "\n".join(record.getMessage() for record in caplog.records if record.name.startswith("keywire"))
+    assert "request_id=" in ours
+    assert await service.tokens.get() not in ours
+    assert "includedInsights" not in ours
+
+
+def test_the_expiry_is_read_from_the_token_itself() -> None:
+    payload = base64.urlsafe_b64encode(b'{"exp": 1800000000.5, "sub": "x"}').rstrip(b"=").decode()
+    assert read_expiry(f"e30.{payload}.c2ln") == 1_800_000_000.5
+
+
+@pytest.mark.parametrize("token", ["", "x", "a.b", "a.!!!.c", "e30.e30.x", "e30.eyJleHAiOiJ4In0.x"])
+def test_what_is_no_token_is_an_error(token: str) -> None:
+    with pytest.raises(ValueError):
+        read_expiry(token)
