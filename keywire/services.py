@@ -7,7 +7,7 @@ after a cold start waits for nothing of the extraction.
 
 import logging
 from functools import cached_property
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from keywire import jobs
 from keywire.settings import (
@@ -23,6 +23,14 @@ if TYPE_CHECKING:
 
     from keywire.extraction import Extraction
 
+# Three retries after about 2, 4 and 8 seconds: the SDK's own first wait of 18 s outlasts a caller's patience
+# and holds a job's slot for nothing.
+_RETRY: Final[dict[str, Any]] = {
+    "retry_total": 3,
+    "initial_backoff": 0,
+    "increment_base": 2,
+    "random_jitter_range": 1,
+}
 
 # Clients that log whole URLs or every request: ours are logged where they are made, without a query.
 for _name in ("azure.core.pipeline.policies.http_logging_policy", "azure.identity", "httpx"):
@@ -65,10 +73,10 @@ class Services:
 
         storage, account = self.settings.storage, self.settings.video_indexer
         if storage.connection_string:
-            blobs = BlobServiceClient.from_connection_string(storage.connection_string)
+            blobs = BlobServiceClient.from_connection_string(storage.connection_string, **_RETRY)
         else:
             assert storage.blob_service_uri is not None
-            blobs = BlobServiceClient(storage.blob_service_uri, self.credential)
+            blobs = BlobServiceClient(storage.blob_service_uri, self.credential, **_RETRY)
         http = httpx.AsyncClient(headers={"User-Agent": "keywire"})
         tokens = AccessTokens(
             http,
@@ -104,7 +112,9 @@ class Services:
         encode = TextBase64EncodePolicy()
         if storage.connection_string:
             return QueueClient.from_connection_string(
-                storage.connection_string, name, message_encode_policy=encode
+                storage.connection_string, name, message_encode_policy=encode, **_RETRY
             )
         assert storage.queue_service_uri is not None
-        return QueueClient(storage.queue_service_uri, name, self.credential, message_encode_policy=encode)
+        return QueueClient(
+            storage.queue_service_uri, name, self.credential, message_encode_policy=encode, **_RETRY
+        )

@@ -115,10 +115,14 @@ class ChildProcess:
         await self._close()
 
     async def _close(self) -> None:
-        await asyncio.gather(*self._drains, return_exceptions=True)
-        self._drains.clear()
         if self._process is not None and self._process.stdin is not None:
             self._process.stdin.close()
+        if self._drains:
+            # What it started itself may still hold its output open: that is not waited for.
+            _, late = await asyncio.wait(self._drains, timeout=1.0)
+            for task in late:
+                task.cancel()
+        self._drains.clear()
 
     async def _line_with(self, stream: asyncio.StreamReader, text: str) -> str:
         async for raw in stream:

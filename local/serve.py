@@ -5,9 +5,12 @@ import asyncio
 import contextlib
 import signal
 import sys
+from collections.abc import Coroutine
+from typing import Any
 
 from rich.console import Console
 
+from local.azurite import NodeNotFoundError
 from local.processes import ProcessFailedError
 from local.stack import LocalStack
 
@@ -36,8 +39,32 @@ def show_addresses(stack: LocalStack, console: Console) -> None:
     console.print("\nCtrl-C ends it all", style="dim")
 
 
+def run(work: Coroutine[Any, Any, int]) -> int:
+    """Run a command on the stack; its exit code, or the usual one when it is ended by Ctrl-C or SIGTERM.
+
+    Either way what it started is ended in order: both cancel the work, and the stack's exit does the rest.
+    """
+    try:
+        return asyncio.run(_cancelled_by_sigterm(work))
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    except asyncio.CancelledError:
+        return 128 + signal.SIGTERM
+    except (ProcessFailedError, NodeNotFoundError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 2
+
+
+async def _cancelled_by_sigterm(work: Coroutine[Any, Any, int]) -> int:
+    task = asyncio.current_task()
+    assert task is not None
+    with contextlib.suppress(NotImplementedError):  # Windows has no such signal
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    return await work
+
+
 async def until_interrupted() -> None:
-    """Wait for Ctrl-C or SIGTERM."""
+    """Wait for Ctrl-C or SIGTERM, which from here on are the expected end."""
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
     with contextlib.suppress(NotImplementedError):  # Windows: Ctrl-C raises KeyboardInterrupt instead
@@ -46,26 +73,19 @@ async def until_interrupted() -> None:
     await ended.wait()
 
 
-async def _run(*, quiet: bool) -> None:
+async def _serve(*, quiet: bool) -> int:
     console = Console()
     async with LocalStack(log=None if quiet else sys.stderr) as stack:
         show_addresses(stack, console)
         await until_interrupted()
+    return 0
 
 
 def main() -> int:
     """Parse the command line and run."""
     parser = argparse.ArgumentParser(prog="dev.py stack", description=__doc__)
     parser.add_argument("--quiet", action="store_true", help="no log lines of the processes")
-    arguments = parser.parse_args()
-    try:
-        asyncio.run(_run(quiet=arguments.quiet))
-    except KeyboardInterrupt:
-        return 130
-    except (ProcessFailedError, OSError) as error:
-        print(f"stack: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return run(_serve(quiet=parser.parse_args().quiet))
 
 
 if __name__ == "__main__":

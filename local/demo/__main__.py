@@ -16,8 +16,7 @@ from rich.console import Console
 from local.demo import inputs, output, view
 from local.demo.inputs import Input, Refused
 from local.demo.progress import VideoProgress, Watcher
-from local.processes import ProcessFailedError
-from local.serve import show_addresses, until_interrupted
+from local.serve import run, show_addresses, until_interrupted
 from local.stack import ACCOUNT, LocalStack
 from local.uploader import Uploader
 
@@ -37,14 +36,10 @@ def main() -> int:
         videos, refused = inputs.samples(), []
     for one in refused:
         console.print(f"refused {one.label}: {one.reason}", style="red", markup=False, soft_wrap=True)
-    try:
-        came_through = asyncio.run(_run(arguments, videos, refused, console))
-    except KeyboardInterrupt:
-        return 130
-    except (ProcessFailedError, OSError) as error:
-        print(f"demo: {error}", file=sys.stderr)
-        return 2
-    return 0 if came_through and not refused else 1
+    if not videos:
+        print("demo: there is nothing to show: none of the files is an index", file=sys.stderr)
+        return 1
+    return run(_demo(arguments, videos, refused, console))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -78,9 +73,9 @@ def _pair(text: str) -> tuple[str, str]:
     return first, second
 
 
-async def _run(
+async def _demo(
     arguments: argparse.Namespace, sources: Sequence[Input], refused: Sequence[Refused], console: Console
-) -> bool:
+) -> int:
     emulator = dataclasses.replace(ACCOUNT, indexing_seconds=INDEXING_SECONDS)
     console.print("starting the local stack ...", style="dim")
     async with LocalStack(emulator=emulator) as stack:
@@ -114,7 +109,7 @@ async def _run(
         if arguments.serve:
             show_addresses(stack, console)
             await until_interrupted()
-        return len(done) == len(videos)
+    return 0 if len(done) == len(videos) and not refused else 1
 
 
 async def _follow(

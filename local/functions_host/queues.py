@@ -97,8 +97,10 @@ class QueueListener:
         try:
             # Only the first page: the iterator would ask the service again to learn that there is no more.
             batch = [message async for message in await anext(pages)]
-        except (StopAsyncIteration, ResourceNotFoundError):
+        except StopAsyncIteration:
             pass
+        except ResourceNotFoundError:
+            logger.debug("Queue %s doesn't exist yet", self._queue.queue_name)
         except AzureError as error:
             if not self._outage:
                 logger.warning("Queue %s can't be polled: %s", self._queue.queue_name, reason(error))

@@ -10,13 +10,13 @@ nothing is translated. `language=` answers what the control plane has set for th
 same texts with the labels that the file gives them.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from local.video_indexer import exact_json, timestamps
 from local.video_indexer.blank import USER_NAME, nothing_found
 from local.video_indexer.exact_json import JsonObject
-from local.video_indexer.library import Outcome, Video
+from local.video_indexer.library import Given, Outcome, Video
 
 NAME_LENGTH: Final = 80
 _VIEW_TOKEN: Final = "Bearer=not-a-token-the-emulator-streams-nothing"  # noqa: S105
@@ -53,6 +53,29 @@ def declared_outcome(index: JsonObject | None) -> Outcome:
     return Outcome("Processed")
 
 
+def adopt(given: Given, media: JsonObject | None) -> Given:
+    """What is said of a video for good: by the uploader, or else by its file; no re-index changes it."""
+    if media is None:
+        return given
+    # An upload takes 80 characters at most, so the full name of a longer one can only come from the file.
+    name = media.get("name")
+    is_cut = isinstance(name, str) and len(name) > NAME_LENGTH and name[:NAME_LENGTH] == given.name
+    inner = media["videos"][0] if len(media["videos"]) == 1 else {}
+    in_file = {
+        "description": media.get("description"),
+        "partition": media.get("partition"),
+        "external_id": inner.get("externalId"),
+        "external_url": inner.get("externalUrl"),
+        "metadata": inner.get("metadata"),
+    }
+    adopted = {
+        field: value
+        for field, value in in_file.items()
+        if isinstance(value, str) and getattr(given, field) is None
+    }
+    return replace(given, name=str(name) if is_cut else given.name, **adopted)
+
+
 def present(video: Video, account_id: str, now: float, language: str | None = None) -> JsonObject:
     """The whole index of `video` as it stands at `now` (Unix seconds)."""
     index = _source(video, language)
@@ -62,7 +85,7 @@ def present(video: Video, account_id: str, now: float, language: str | None = No
     root.setdefault("created", timestamps.written(video.created))
     root |= {"accountId": account_id, "id": video.id, "state": video.state}
     root |= _said(description=given.description, partition=given.partition, privacyMode=given.privacy)
-    root["name"] = _name(given.name, index.get("name"))
+    root["name"] = given.name
     root.setdefault("privacyMode", "Private")
     if "userName" in index:
         root["userName"] = USER_NAME
@@ -151,12 +174,6 @@ def _renamed_ranges(index: JsonObject, old_id: Any, new_id: str) -> JsonObject:
         for part in ranges
     ]
     return {"videosRanges": renamed}
-
-
-def _name(given: str, in_file: Any) -> str:
-    # An upload takes 80 characters at most, so the full name of a longer one can only come from the file.
-    is_cut = isinstance(in_file, str) and len(in_file) > NAME_LENGTH and in_file[:NAME_LENGTH] == given
-    return str(in_file) if is_cut else given
 
 
 def _said(**values: str | None) -> JsonObject:

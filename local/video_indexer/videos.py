@@ -38,7 +38,7 @@ class Videos:
         given = uploads.described(request)
         callback_url = uploads.callback_url(request)
         media = insights.parse(await uploads.media(request, self.outbound))
-        video = self.library.add(given, media, callback_url)
+        video = self.library.add(insights.adopt(given, media), media, callback_url)
         response = answer(self._item(video))  # as long as it is still Uploaded
         self.indexing.start(video, callback_url)
         return response

@@ -144,6 +144,25 @@ async def test_a_name_cut_to_80_characters_does_not_replace_the_files_full_name(
     assert index["name"] == answered_name
 
 
+async def test_a_reindex_finds_new_insights_for_the_same_video() -> None:
+    """Name, external id and metadata are the video's and not the insights': they stay what they were."""
+    emulator = InProcessEmulator()
+    first, later = insights_file(name="n" * 100), insights_file(name="Another")
+    first["videos"][0] |= {"externalId": "x1", "metadata": "m1"}
+    later["videos"][0] |= {"externalId": "x2", "metadata": "m2", "insights": {"version": "2"}}
+    video_id = await emulator.upload(json.dumps(first).encode(), name="n" * 80)
+    await emulator.indexed(video_id)
+    await emulator.client.put(f"/emulator/videos/{video_id}/insights", json=later)
+    await emulator.client.put(f"{emulator.videos}/{video_id}/ReIndex")
+    await emulator.indexed(video_id, times=2)
+
+    index = (await emulator.get_index(video_id)).json()
+
+    inner = index["videos"][0]
+    assert (index["name"], inner["externalId"], inner["metadata"]) == ("n" * 100, "x1", "m1")
+    assert inner["insights"] == {"version": "2"}
+
+
 @pytest.mark.parametrize("ids", [["aaaaaaaaaa", "bbbbbbbbbb"], ["aaaaaaaaaa"]])
 async def test_the_videos_of_a_project_keep_their_ids(ids: list[str]) -> None:
     """A project is made of other videos; only the project itself is new to the account."""
