@@ -1,21 +1,18 @@
 """The function app on Microsoft's worker runtime, on the whole local stack."""
 
 import asyncio
-import base64
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 
-from keywire.settings import EVENTS_QUEUE, KEYWORDS_CONTAINER
 from local.functions_host.supervisor import FunctionsHost
 from local.processes import ProcessFailedError
 from local.stack import PROJECT, LocalStack
-from local.uploader import Uploader
+from tests.integration.on_stack import NOBODY, document, event, indexed, upload
 from tests.unit.builders import index, keyword
 
 # Azurite's account key, which its documentation publishes: the one test of a connection string needs it.
@@ -26,55 +23,6 @@ AZURITE_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1
 async def http(stack: LocalStack) -> AsyncIterator[httpx.AsyncClient]:
     async with stack.client() as client:
         yield client
-
-
-async def eventually[T](look: Callable[[], Awaitable[T | None]], *, seconds: float = 30) -> T:
-    """What `look` finds, asked until it finds something."""
-    async with asyncio.timeout(seconds):
-        while (found := await look()) is None:
-            await asyncio.sleep(0.05)
-    return found
-
-
-async def upload(
-    stack: LocalStack, http: httpx.AsyncClient, body: bytes, callback_url: str | None = None
-) -> str:
-    account = stack.emulator
-    uploader = Uploader(
-        http, stack.video_indexer_url, account.resource_id, account.location, account.account_id
-    )
-    return await uploader.upload("A video", body, callback_url or stack.callback_url)
-
-
-async def document(stack: LocalStack, video_id: str) -> dict[str, Any]:
-    blob = stack.storage.blobs.get_blob_client(
-        KEYWORDS_CONTAINER, f"{stack.emulator.account_id}/{video_id}.json"
-    )
-
-    async def look() -> dict[str, Any] | None:
-        if not await blob.exists():
-            return None
-        download = await blob.download_blob()
-        if download.properties.metadata["published"] == "0":
-            return None
-        found: dict[str, Any] = json.loads(await download.readall())
-        return found
-
-    return await eventually(look)
-
-
-async def event(stack: LocalStack, video_id: str) -> dict[str, Any]:
-    queue = stack.storage.queues.get_queue_client(EVENTS_QUEUE)
-
-    async def look() -> dict[str, Any] | None:
-        async for message in queue.receive_messages(messages_per_page=32, visibility_timeout=1):
-            found: dict[str, Any] = json.loads(base64.b64decode(message.content, validate=True))
-            if found["partitionkey"] == video_id:
-                await queue.delete_message(message)
-                return found
-        return None
-
-    return await eventually(look)
 
 
 async def test_an_upload_becomes_a_document_and_an_event(stack: LocalStack, http: httpx.AsyncClient) -> None:
@@ -92,15 +40,9 @@ async def test_an_upload_becomes_a_document_and_an_event(stack: LocalStack, http
 async def test_the_trace_of_the_callback_reaches_the_event(
     stack: LocalStack, http: httpx.AsyncClient
 ) -> None:
-    video_id = await upload(stack, http, index([]), callback_url="http://127.0.0.1:9/nobody")
+    video_id = await upload(stack, http, index([]), callback_url=NOBODY)
 
-    async def indexed() -> bool | None:
-        seen = (await http.get(f"{stack.video_indexer_url}/emulator/videos")).json()
-        return next(
-            (True for video in seen if video["id"] == video_id and video["state"] == "Processed"), None
-        )
-
-    await eventually(indexed)
+    await indexed(stack, http, video_id)
     trace_id = "0af7651916cd43dd8448eb211c80319c"
     answer = await http.post(
         f"{stack.callback_url}&id={video_id}&state=Processed",

@@ -14,12 +14,11 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import httpx
 import pytest
 import pytest_asyncio
-from azure.core.credentials import AccessToken
 from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 from azure.storage.queue import QueueMessage
 from azure.storage.queue.aio import QueueServiceClient
@@ -31,6 +30,8 @@ from local.functions_host import FunctionsHost
 from local.functions_host.supervisor import PROJECT
 from local.processes import ProcessFailedError, python
 from local.servers import serve
+from local.storage import OperatorCredential
+from tests.integration.waiting import PATIENCE_SECONDS, eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -38,31 +39,12 @@ PROBE = Path(__file__).parent / "apps" / "probe"
 FUNCTION_KEY, MASTER_KEY = "the-function-key", "the-master-key"
 KEYS = {"FUNCTIONS_HOST_FUNCTION_KEY": FUNCTION_KEY, "FUNCTIONS_HOST_MASTER_KEY": MASTER_KEY}
 ONLY_WORK = {"function:tick": 0, "function:once": 0}
-PATIENCE_SECONDS = 20.0
-
-
-class LocalCredential:
-    """A token for the test's own queue client."""
-
-    async def get_token(self, *_: str, **__: Any) -> AccessToken:
-        expires = int(time.time()) + 3600
-        token = identity.issue("https://storage.azure.com", expires_on=expires, signing_key=b"k" * 32)
-        return AccessToken(token, expires)
-
-    async def close(self) -> None:
-        pass
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        pass
 
 
 def queue_service(azurite: Azurite, authority: Path) -> QueueServiceClient:
     return QueueServiceClient(
         azurite.queue_endpoint,
-        credential=LocalCredential(),
+        credential=OperatorCredential(),
         connection_verify=str(authority),
         initial_backoff=0,  # a connection of an Azurite that was stopped is dead
         random_jitter_range=1,
@@ -105,19 +87,6 @@ class Probe:
         """How many messages the app's queue holds, locked ones included."""
         properties = await self.service.get_queue_client(self.queue).get_queue_properties()
         return properties.approximate_message_count or 0
-
-
-async def eventually[T](attempt: Callable[[], Any], what: str, log: Callable[[], str] = str) -> Any:
-    """Wait until `attempt` (which may be a coroutine function) returns something true; return that."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while time.monotonic() < deadline:
-        value = attempt()
-        if asyncio.iscoroutine(value):
-            value = await value
-        if value:
-            return value
-        await asyncio.sleep(0.02)
-    pytest.fail(f"Not after {PATIENCE_SECONDS:.0f} s: {what}\n{log()}")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
