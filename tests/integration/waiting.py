@@ -18,7 +18,7 @@ async def eventually(
     *,
     seconds: float = PATIENCE_SECONDS,
 ) -> Any:
-    """What `look`, which may be a coroutine function, finds: asked until that is true, else the test fails."""
+    """What `look`, which may be a coroutine function, finds: asked until it is true, else the test fails."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         found = look()
