@@ -1,6 +1,7 @@
 """One video's world for extraction tests: real storage, and an index source that says what it is told."""
 
 import base64
+import hashlib
 import uuid
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
@@ -49,10 +50,22 @@ class Clock:
         return self.now
 
 
+class Pointer(msgspec.Struct):
+    url: str
+    sha256: str
+
+
+class Data(msgspec.Struct):
+    version: int
+    document: Pointer
+
+
 class Event(msgspec.Struct):
     id: str
     type: str
+    time: datetime
     sequence: str
+    data: Data
 
 
 class World:
@@ -116,7 +129,8 @@ class World:
         """Check what must hold whatever happened; the distinct events that were sent, in their order.
 
         The current document is the newest version; each version of its chain lies in history once, with its
-        events; all of them were sent, with one id each and identical bytes, and no other event was.
+        events; all of them were sent, with one id each and identical bytes, and no other event was; each tells
+        of its version: when it was made, where it lies, and what its bytes are.
         """
         document, body, metadata = await self.current()
         history = await self.history()
@@ -130,6 +144,12 @@ class World:
             assert (stored.version, stored.content_hash) == (version, wanted)
             chain[f"{name}.json"] = history[f"{name}.json"]
             chain[f"{name}.events.ndjson"] = history[f"{name}.events.ndjson"]
+            for line in chain[f"{name}.events.ndjson"].splitlines():
+                event = msgspec.json.decode(line, type=Event)
+                assert event.time == stored.extracted_at
+                assert (event.data.version, int(event.sequence)) == (version, version)
+                assert event.data.document.url.endswith(f"/{name}.json")
+                assert event.data.document.sha256 == hashlib.sha256(chain[f"{name}.json"]).hexdigest()
             wanted = stored.previous_hash
         assert wanted is None
         assert history == chain
