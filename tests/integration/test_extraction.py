@@ -255,6 +255,21 @@ async def test_an_answer_that_became_stale_while_it_was_under_way_never_wins(
         assert len(await world.audit()) == 1
 
 
+async def test_a_stale_answer_that_would_change_nothing_marks_nothing(insights: InsightsStorage) -> None:
+    async with World(insights, A) as world:
+        await world.run()
+
+        async def be_overtaken(number: int) -> None:
+            if number == 2:
+                world.source.body = B
+                assert await world.run() is Outcome.PUBLISHED
+
+        world.source.before_answering = be_overtaken
+        assert await world.run() is Outcome.UNCHANGED
+        assert world.source.asked == 4  # the first, the overtaken, the one that overtook, and again
+        assert len(await world.audit()) == 2
+
+
 async def test_changes_and_jobs_at_random_end_in_one_chain_without_a_gap(insights: InsightsStorage) -> None:
     async with World(insights, A) as world:
         bodies = [index([keyword("one", confidence=number / 10)]) for number in range(6)]
