@@ -129,8 +129,8 @@ class World:
         """Check what must hold whatever happened; the distinct events that were sent, in their order.
 
         The current document is the newest version; each version of its chain lies in history once, with its
-        events; all of them were sent, with one id each and identical bytes, and no other event was. Each tells
-        of its version: when it was made, where it lies, and what its bytes are.
+        events; all of them were sent, with one id each and identical bytes, and no other event was. Each
+        tells of its version: when it was made, where it lies, and what its bytes are.
         """
         document, body, metadata = await self.current()
         history = await self.history()
