@@ -13,6 +13,7 @@ from local.functions_host.supervisor import FunctionsHost
 from local.processes import ProcessFailedError
 from local.stack import PROJECT, LocalStack
 from tests.integration.on_stack import NOBODY, document, event, indexed, upload
+from tests.integration.scripted_queue import scripted_queue
 from tests.unit.builders import index, keyword
 
 # Azurite's account key, which its documentation publishes: the one test of a connection string needs it.
@@ -23,6 +24,13 @@ AZURITE_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1
 async def http(stack: LocalStack) -> AsyncIterator[httpx.AsyncClient]:
     async with stack.client() as client:
         yield client
+
+
+def with_connection_string(stack: LocalStack, connection_string: str) -> dict[str, str]:
+    """The app's environment with a connection string in place of addresses and an identity."""
+    environment = stack.app_environment()
+    kept = {name: text for name, text in environment.items() if not name.startswith("InsightsStorage__")}
+    return kept | {"InsightsStorage": connection_string}
 
 
 async def test_an_upload_becomes_a_document_and_an_event(stack: LocalStack, http: httpx.AsyncClient) -> None:
@@ -116,6 +124,18 @@ async def test_a_storage_that_is_not_there_is_a_503_within_five_seconds(
         silent.close()
 
 
+async def test_a_job_waits_for_ever_for_its_extraction(stack: LocalStack, http: httpx.AsyncClient) -> None:
+    async with scripted_queue(["201 Created"]) as service:
+        environment = with_connection_string(stack, service.connection_string)
+        async with FunctionsHost(PROJECT, environment, {"function:extraction": 0}) as host:
+            answer = await http.post(
+                f"{host.url}/api/video-indexer/callback?id=abc&state=Processed",
+                headers={"x-functions-key": stack.function_key},
+            )
+        assert answer.status_code == 202
+        assert service.requests == ["POST /a/extraction/messages?messagettl=-1 HTTP/1.1"]
+
+
 async def test_an_app_with_missing_settings_does_not_start_and_names_them(stack: LocalStack) -> None:
     environment = stack.app_environment()
     del environment["VIDEO_INDEXER_ACCOUNT_ID"], environment["VIDEO_INDEXER_LOCATION"]
@@ -129,16 +149,11 @@ async def test_an_app_with_missing_settings_does_not_start_and_names_them(stack:
 async def test_a_connection_string_works_where_identities_do_not(
     stack: LocalStack, http: httpx.AsyncClient
 ) -> None:
-    environment = {
-        name: value
-        for name, value in stack.app_environment().items()
-        if not name.startswith("InsightsStorage__")
-    } | {
-        "InsightsStorage": (
-            f"DefaultEndpointsProtocol=https;AccountName=devstoreaccount1;AccountKey={AZURITE_KEY};"
-            f"BlobEndpoint={stack.azurite.blob_endpoint};QueueEndpoint={stack.azurite.queue_endpoint};"
-        )
-    }
+    environment = with_connection_string(
+        stack,
+        f"DefaultEndpointsProtocol=https;AccountName=devstoreaccount1;AccountKey={AZURITE_KEY};"
+        f"BlobEndpoint={stack.azurite.blob_endpoint};QueueEndpoint={stack.azurite.queue_endpoint};",
+    )
     async with FunctionsHost(PROJECT, environment) as host:
         callback_url = f"{host.url}/api/video-indexer/callback?code={stack.function_key}"
         video_id = await upload(stack, http, index([keyword("keyed")]), callback_url)
