@@ -102,7 +102,7 @@ def test_a_confidence_that_is_no_number_is_kept_and_counts_as_unknown(confidence
     document = build(index([keyword("one") | {"confidence": confidence}]))
     assert document.keywords[0]["confidence"] == confidence
     assert documents.keywords_of(document)[0].confidence is None
-    assert document.keywords[0]["score"] == documents.score_of(None, 2.0)
+    assert document.keywords[0]["score"] == round(0.5 * (0.5 + 0.5 * 2 / 32), 4)
 
 
 def test_a_field_of_ours_that_video_indexer_sends_one_day_moves_aside() -> None:

@@ -36,6 +36,7 @@ class Identity:
 
     async def get_token(self, *scopes: str, **_: Any) -> AccessToken:
         self.scopes += scopes
+        await asyncio.sleep(0)  # as over a network: others have their turn meanwhile
         return AccessToken(self._emulator.arm_token(), int(self._emulator.clock()) + 3600)
 
     async def close(self) -> None:
