@@ -19,6 +19,7 @@ from keywire.video_indexer import (
     TransientError,
     VideoIndexerClient,
     VideoIndexerError,
+    requests,
 )
 from keywire.video_indexer.tokens import read_expiry
 from local.video_indexer.in_process import InProcessEmulator
@@ -192,6 +193,17 @@ async def test_a_fault_of_the_service_becomes_the_error_that_says_what_to_do(
     with pytest.raises(kind):
         await service.client.get_index(video_id)
     assert b"office insider" in await service.client.get_index(video_id)
+
+
+async def test_an_answer_that_only_trickles_ends_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(requests, "TOTAL_SECONDS", 0.01)
+
+    async def trickle(_: httpx.Request) -> httpx.Response:
+        return await asyncio.get_running_loop().create_future()
+
+    http = httpx.AsyncClient(transport=httpx.MockTransport(trickle))
+    with pytest.raises(TransientError, match="no answer: TimeoutError"):
+        await asyncio.wait_for(requests.send(http, "x", "GET", ENDPOINT, token="t", params={}), 5)
 
 
 async def test_a_removed_video_is_gone() -> None:
