@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Keywire's one developer command: sets up what is missing, then runs what is asked for.
 
-    python3 dev.py demo     the main job, on this machine, with nothing but Python
+    python3 dev.py demo     the main job, on this machine and nothing else
     python3 dev.py stack    the local stack, kept up
     python3 dev.py test     the tests (arguments go to pytest)
     python3 dev.py check    lint, format, types, requirements

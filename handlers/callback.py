@@ -10,7 +10,7 @@ from typing import Final
 import azure.functions as func
 from azure.core.exceptions import AzureError
 
-from handlers.process import services
+from handlers.shared import services
 from keywire import jobs, signals
 
 # Video Indexer's patience is not documented; a caller never waits longer than 5 s.
@@ -36,11 +36,11 @@ async def callback(req: func.HttpRequest, context: func.Context) -> func.HttpRes
         logger.warning("callback refused: %s", error)
         return _answer(400, {"error": str(error)})
     if isinstance(job, signals.Ignored):
-        logger.info("callback ignored: %s", job.reason)
+        logger.info("callback video=%s ignored: %s", job.video_id, job.reason)
         return _answer(200, {"status": "ignored", "reason": job.reason})
     try:
         async with asyncio.timeout(ANSWER_SECONDS):
-            await services.job_queue.send_message(jobs.encode(job), time_to_live=-1)
+            await services.job_queue.send(job)
     except (AzureError, TimeoutError) as error:
         logger.error("callback video=%s not queued: %s", job.video_id, type(error).__name__)  # noqa: TRY400
         return _answer(

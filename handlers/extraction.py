@@ -4,7 +4,7 @@ from typing import Final
 
 import azure.functions as func
 
-from handlers.process import services
+from handlers.shared import services
 from keywire import jobs
 from keywire.settings import CONNECTION
 

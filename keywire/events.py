@@ -1,110 +1,31 @@
 """CloudEvents 1.0 about versions of keyword documents: pure, with ids that repeat when the information does.
 
 An event is built once, when its version is made, and its exact bytes are stored beside the version:
-retry, resume and replay send those. What an event can't hold is in the document that it points at.
+retry, resume and replay send those.
 """
 
 import hashlib
 import uuid
 from collections.abc import Callable, Sequence
-from typing import Final, Literal, TypedDict
+from typing import Final, Literal
 
 import msgspec
 
-from keywire.documents import FAILED_STATES, Failure, Keyword, KeywordDocument, keywords_of
+from keywire import event_data
+from keywire.content import FAILED_STATES
+from keywire.documents import KeywordDocument
+from keywire.event_data import Data, Pointer
 
 EXTRACTED: Final = "keywire.keywords.extracted.v1"
 CHANGED: Final = "keywire.keywords.changed.v1"
 FAILED: Final = "keywire.indexing.failed.v1"
 
 # The queue takes 64 KiB, which base64 makes of 48. Consumers and Event Grid's price prefer 16, so
-# keywords are left out down to that. The other fields have limits under which they fit 48 KiB even where
-# every character is escaped: prose is cut, what identifies or is parsed is left out whole.
+# keywords are left out down to that.
 TARGET_BYTES: Final = 16 * 1024
 MAX_BYTES: Final = 48 * 1024
-MAX_PROSE: Final = 512
-MAX_EXTERNAL_ID: Final = 512
-MAX_METADATA: Final = 2048
-
-# A keyword counts as changed when its confidence moved by at least this much …
-CONFIDENCE_MARGIN: Final = 0.05
-# … or its first or total time by at least this many seconds: a re-index moves times by fractions.
-SECONDS_MARGIN: Final = 1.0
 
 _NAMESPACE: Final = uuid.UUID("3f0c2f9e-5f0b-5e0d-9a53-0a6f6f0f8d10")
-
-
-class Pointer(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the version lies, and the SHA-256 (hex) of its bytes."""
-
-    url: str
-    sha256: str
-
-
-class EventKeyword(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """A keyword as an event tells it; `ranges` are in the document."""
-
-    text: str
-    normalized: str
-    language: str | None
-    confidence: float | None
-    total_seconds: float
-    first_seconds: float | None
-    score: float
-    video_id: str | None = None
-
-
-class ChangedKeyword(msgspec.Struct, frozen=True, kw_only=True):
-    """A keyword before and after."""
-
-    before: EventKeyword
-    after: EventKeyword
-
-
-class _Video(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """What every event's data says of its video."""
-
-    account_id: str
-    video_id: str
-    name: str | None
-    external_id: str | None
-    metadata: str | None
-    duration_seconds: float | None
-    language: str | None
-    version: int
-    document: Pointer
-
-
-class ExtractedData(_Video, frozen=True, kw_only=True, rename="camel"):
-    """The first processed version.
-
-    Attributes:
-        keyword_count: How many keywords the document has.
-        keywords: The best ones first: by score, then by text.
-        truncated: Whether keywords, or the end of a text, are only in the document.
-    """
-
-    keyword_count: int
-    keywords: tuple[EventKeyword, ...]
-    truncated: bool
-
-
-class ChangedData(_Video, frozen=True, kw_only=True, rename="camel"):
-    """A later processed version, told against the one before; the lists may be empty."""
-
-    keyword_count: int
-    added: tuple[EventKeyword, ...]
-    removed: tuple[EventKeyword, ...]
-    changed: tuple[ChangedKeyword, ...]
-    truncated: bool
-
-
-class FailedData(_Video, frozen=True, kw_only=True, rename="camel"):
-    """Video Indexer could not index the video; its last good keywords stay in the document."""
-
-    state: str
-    failure: Failure
-    truncated: bool
 
 
 class CloudEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -127,7 +48,7 @@ class CloudEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     sequence: str
     partitionkey: str
     traceparent: str | None = None
-    data: ExtractedData | ChangedData | FailedData
+    data: Data
 
 
 def schema_of(event_type: str) -> str:
@@ -156,11 +77,11 @@ def events_of(
     """
     pointer = Pointer(url=url, sha256=hashlib.sha256(body).hexdigest())
     if document.state in FAILED_STATES:
-        event_type, count, data = FAILED, 0, _failed(document, pointer)
+        event_type, count, data = FAILED, 0, event_data.failed(document, pointer)
     elif previous is None or previous.keywords_version is None:
-        event_type, (count, data) = EXTRACTED, _extracted(document, pointer)
+        event_type, (count, data) = EXTRACTED, event_data.extracted(document, pointer)
     else:
-        event_type, (count, data) = CHANGED, _changed(document, previous, pointer)
+        event_type, (count, data) = CHANGED, event_data.changed(document, previous, pointer)
 
     def encode(keywords: int) -> bytes:
         event = CloudEvent(
@@ -198,9 +119,6 @@ def split(body: bytes) -> tuple[bytes, ...]:
     return tuple(line for line in body.split(b"\n") if line)
 
 
-type _Data = ExtractedData | ChangedData | FailedData
-
-
 def _fit(encode: Callable[[int], bytes], count: int) -> bytes:
     """The event with as many of its `count` keywords as the target size allows."""
     whole = encode(count)
@@ -211,138 +129,3 @@ def _fit(encode: Callable[[int], bytes], count: int) -> bytes:
         middle = (low + high) // 2
         low, high = (middle, high) if len(encode(middle)) <= TARGET_BYTES else (low, middle)
     return encode(low)
-
-
-def _extracted(document: KeywordDocument, pointer: Pointer) -> tuple[int, Callable[[int], _Data]]:
-    keywords = sorted(keywords_of(document), key=_importance)
-    cut = _is_cut(document, keywords)
-
-    def data(count: int) -> ExtractedData:
-        return ExtractedData(
-            **_video(document, pointer),
-            keyword_count=len(keywords),
-            keywords=tuple(_event_keyword(keyword) for keyword in keywords[:count]),
-            truncated=cut or count < len(keywords),
-        )
-
-    return len(keywords), data
-
-
-def _changed(
-    document: KeywordDocument, previous: KeywordDocument, pointer: Pointer
-) -> tuple[int, Callable[[int], _Data]]:
-    before, after = _by_text(previous), _by_text(document)
-    changes = [(before.get(key), after.get(key)) for key in before | after]
-    news = sorted((change for change in changes if _is_news(*change)), key=_change_importance)
-    cut = _is_cut(document, [keyword for change in news for keyword in change if keyword])
-
-    def data(count: int) -> ChangedData:
-        told = news[:count]
-        return ChangedData(
-            **_video(document, pointer),
-            keyword_count=len(document.keywords),
-            added=tuple(_event_keyword(new) for old, new in told if old is None and new),
-            removed=tuple(_event_keyword(old) for old, new in told if new is None and old),
-            changed=tuple(
-                ChangedKeyword(before=_event_keyword(old), after=_event_keyword(new))
-                for old, new in told
-                if old and new
-            ),
-            truncated=cut or count < len(news),
-        )
-
-    return len(news), data
-
-
-def _failed(document: KeywordDocument, pointer: Pointer) -> Callable[[int], _Data]:
-    failure = document.failure or Failure(code=None, message=None)
-    message = failure.message and failure.message[:MAX_PROSE]
-    code = failure.code and failure.code[:MAX_PROSE]
-
-    def data(_: int) -> FailedData:
-        return FailedData(
-            **_video(document, pointer),
-            state=document.state,
-            failure=Failure(code=code, message=message),
-            truncated=_is_cut(document, ()) or (code, message) != (failure.code, failure.message),
-        )
-
-    return data
-
-
-class _VideoFields(TypedDict):
-    account_id: str
-    video_id: str
-    name: str | None
-    external_id: str | None
-    metadata: str | None
-    duration_seconds: float | None
-    language: str | None
-    version: int
-    document: Pointer
-
-
-def _video(document: KeywordDocument, pointer: Pointer) -> _VideoFields:
-    return {
-        "account_id": document.account_id,
-        "video_id": document.video_id,
-        "name": document.name and document.name[:MAX_PROSE],
-        "external_id": _within(document.external_id, MAX_EXTERNAL_ID),
-        "metadata": _within(document.metadata, MAX_METADATA),
-        "duration_seconds": document.duration_seconds,
-        "language": _within(document.language, MAX_PROSE),
-        "version": document.version,
-        "document": pointer,
-    }
-
-
-def _within(text: str | None, limit: int) -> str | None:
-    return text if text is not None and len(text) <= limit else None
-
-
-def _is_cut(document: KeywordDocument, keywords: Sequence[Keyword]) -> bool:
-    return (
-        len(document.name or "") > MAX_PROSE
-        or len(document.external_id or "") > MAX_EXTERNAL_ID
-        or len(document.metadata or "") > MAX_METADATA
-        or any(len(keyword.text) > MAX_PROSE for keyword in keywords)
-    )
-
-
-def _event_keyword(keyword: Keyword) -> EventKeyword:
-    return EventKeyword(
-        text=keyword.text[:MAX_PROSE],
-        normalized=keyword.normalized[:MAX_PROSE],
-        language=_within(keyword.language, MAX_PROSE),
-        confidence=keyword.confidence,
-        total_seconds=keyword.total_seconds,
-        first_seconds=keyword.first_seconds,
-        score=keyword.score,
-        video_id=keyword.video_id,
-    )
-
-
-def _importance(keyword: Keyword) -> tuple[float, str, str, str]:
-    return -keyword.score, keyword.normalized, keyword.text, keyword.video_id or ""
-
-
-def _by_text(document: KeywordDocument) -> dict[tuple[str, str | None], Keyword]:
-    """The keywords by what identifies them across versions; of several the most important."""
-    ordered = sorted(keywords_of(document), key=_importance, reverse=True)
-    return {(keyword.normalized, keyword.video_id): keyword for keyword in ordered}
-
-
-def _is_news(old: Keyword | None, new: Keyword | None) -> bool:
-    if old is None or new is None:
-        return True
-    return (
-        (old.confidence is None) != (new.confidence is None)
-        or abs((old.confidence or 0.0) - (new.confidence or 0.0)) >= CONFIDENCE_MARGIN
-        or abs(old.total_seconds - new.total_seconds) >= SECONDS_MARGIN
-        or (old.first_seconds is None) != (new.first_seconds is None)
-        or abs((old.first_seconds or 0.0) - (new.first_seconds or 0.0)) >= SECONDS_MARGIN
-    )
-
-
-def _change_importance(change: tuple[Keyword | None, Keyword | None]) -> tuple[float, str, str, str]:
-    return min(_importance(keyword) for keyword in change if keyword)

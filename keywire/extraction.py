@@ -5,7 +5,8 @@ Any number of jobs for one video may run at once, here or on other instances:
 1. read the current document before asking Video Indexer;
 2. publish its version if that has not happened: a version is published before the next is written;
 3. end if the document already answers for the moment that the job speaks of;
-4. ask Video Indexer; if it says the same as before, note up to when and end;
+4. ask Video Indexer; if it says the same as before, note up to when and end (always noted, though nothing
+   may have changed: the new ETag is what a slower job with an older answer fails on);
 5. write the version and its events, each only if it does not exist (otherwise go on with what lies
    there), then replace the current document against the ETag of step 1;
 6. send the stored events to every destination;
@@ -14,6 +15,7 @@ Any number of jobs for one video may run at once, here or on other instances:
 Who loses the race of step 5 starts again and asks again, so stale answers never win.
 """
 
+import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -22,18 +24,21 @@ from enum import StrEnum
 from typing import Final, Protocol
 
 from keywire import documents, events
-from keywire.documents import FAILED_STATES, PROCESSED, KeywordDocument
+from keywire.content import FAILED_STATES, PROCESSED, Content, hash_of, read_content
+from keywire.documents import KeywordDocument
 from keywire.jobs import ExtractionJob
 from keywire.publishers import Publisher
 from keywire.store import ConflictError, DocumentStore, Marks, Stored
 from keywire.video_indexer import index
-from keywire.video_indexer.errors import NotReadyError, UnusableError
+from keywire.video_indexer.errors import NotReadyError, TransientError, UnusableError
 
 # A callback names no moment. What Video Indexer answers now is at least as new as its state some minutes
 # ago, whatever the difference between its clock and ours.
 CLOCK_DIFFERENCE: Final = timedelta(minutes=5)
 # More lost races than this in one job mean that something else is wrong; the queue tries again.
 MAX_ROUNDS: Final = 20
+# Below host.json's functionTimeout, over which Azure ends the whole worker with all its other jobs.
+TOTAL_SECONDS: Final = 240.0
 
 _NEVER: Final = datetime.min.replace(tzinfo=UTC)
 _UNFINISHED: Final = frozenset({"Uploaded", "Processing"})
@@ -80,16 +85,23 @@ class Extraction:
         """Do a job.
 
         Raises:
+            TransientError: It took too long.
             VideoIndexerError: Video Indexer gave no usable index of a finished video.
             ConflictError: Others kept changing the document.
             azure.core.exceptions.AzureError: Storage failed. Whatever is raised, the job can be done again.
         """
-        lost: KeywordDocument | None = None
+        try:
+            async with asyncio.timeout(TOTAL_SECONDS):
+                return await self._run(job)
+        except TimeoutError as error:
+            raise TransientError(f"video {job.video_id} took over {TOTAL_SECONDS:.0f} s") from error
+
+    async def _run(self, job: ExtractionJob) -> Outcome:
+        lost: list[KeywordDocument] = []
         for _ in range(MAX_ROUNDS):
             current = await self.store.read(job.video_id)
-            if lost is not None and current is not None:
-                await self._clear(lost, current.document)
-                lost = None
+            if current:
+                lost = await self._clear(lost, current.document)
             try:
                 current = await self._publish(current)
                 if current and job.as_of and job.as_of <= current.as_of:
@@ -97,10 +109,10 @@ class Extraction:
                 asked_at = self.clock()
                 content, failure_message = await self._ask(job.video_id)
                 as_of = max(job.as_of or asked_at - CLOCK_DIFFERENCE, current.as_of if current else _NEVER)
-                if current and documents.hash_of(content) == current.document.content_hash:
+                if current and hash_of(content) == current.document.content_hash:
                     await self._advance(current, as_of)
                     return _ended(job, Outcome.UNCHANGED, current.document)
-                lost = document = documents.build(
+                document = documents.build(
                     content,
                     account_id=self.account_id,
                     video_id=job.video_id,
@@ -108,21 +120,25 @@ class Extraction:
                     failure_message=failure_message,
                     extracted_at=asked_at,
                 )
+                lost.append(document)
                 await self._write(document, current, as_of, job.traceparent)
             except ConflictError:
                 logger.info("video=%s job=%s changed meanwhile, starting again", job.video_id, job.job_id)
                 continue
+            await self._clear(lost, document)
             return _ended(job, Outcome.PUBLISHED, document)
         raise ConflictError(f"video {job.video_id} was changed by others {MAX_ROUNDS} times in a row")
 
-    async def _ask(self, video_id: str) -> tuple[documents.Content, str | None]:
+    async def _ask(self, video_id: str) -> tuple[Content, str | None]:
         """Step 4: what Video Indexer says of the video, and in what words it failed, if it did."""
         answer = index.parse(await self.source.get_index(video_id))
+        if answer.id not in {None, video_id}:
+            raise UnusableError(f"the answer for video {video_id} is about another one")
         if answer.state in _UNFINISHED:
             raise NotReadyError(f"video {video_id} is {answer.state}")
         if answer.state != PROCESSED and answer.state not in FAILED_STATES:
             raise UnusableError(f"video {video_id} is in a state that is not known")
-        content = documents.read_content(answer)
+        content = read_content(answer)
         if content.unreadable_keywords:
             logger.warning("video=%s unreadable_keywords=%d left out", video_id, content.unreadable_keywords)
         return content, answer.videos[0].failure_message
@@ -169,9 +185,13 @@ class Extraction:
     async def _advance(self, current: Stored, as_of: datetime) -> None:
         """Note that the document answers for `as_of`; many jobs that found nothing new may do so at once."""
         document = current.document
-        while as_of > current.as_of:
+        while True:
             try:
-                marks = Marks(version=document.version, published_version=document.version, as_of=as_of)
+                marks = Marks(
+                    version=document.version,
+                    published_version=document.version,
+                    as_of=max(as_of, current.as_of),
+                )
                 await self.store.mark(document.video_id, marks, current.etag)
             except ConflictError:
                 again = await self.store.read(document.video_id)
@@ -181,13 +201,25 @@ class Extraction:
             else:
                 return
 
-    async def _clear(self, lost: KeywordDocument, current: KeywordDocument) -> None:
-        """Take away the version that lost the race: its number is taken, and history shows what was."""
-        same_place = current.content_hash if current.version == lost.version else None
-        one_before = current.previous_hash if current.version == lost.version + 1 else None
-        winner = same_place or one_before
-        if winner is not None and winner != lost.content_hash:
-            await self.store.remove_version(lost)
+    async def _clear(
+        self, lost: Sequence[KeywordDocument], current: KeywordDocument
+    ) -> list[KeywordDocument]:
+        """Take away versions that lost a race once their number is another's: history shows what was.
+
+        Returns those whose number is not taken yet. Of one that was left behind by more than one version it
+        can't be told here whether another job made it the current one, so it stays; `previousHash` tells.
+        """
+        open_still = []
+        for document in lost:
+            if current.version < document.version:
+                open_still.append(document)
+                continue
+            same_place = current.content_hash if current.version == document.version else None
+            one_before = current.previous_hash if current.version == document.version + 1 else None
+            winner = same_place or one_before
+            if winner is not None and winner != document.content_hash:
+                await self.store.remove_version(document)
+        return open_still
 
 
 def _ended(job: ExtractionJob, outcome: Outcome, document: KeywordDocument) -> Outcome:

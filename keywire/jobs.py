@@ -16,6 +16,7 @@ VIDEO_ID_PATTERN: Final = r"\A[A-Za-z0-9_-]{1,64}\Z"
 _VIDEO_ID: Final = re.compile(VIDEO_ID_PATTERN)
 
 VideoId = Annotated[str, msgspec.Meta(pattern=VIDEO_ID_PATTERN)]
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 Signal = Literal["callback"]
 
 
@@ -39,8 +40,8 @@ class ExtractionJob(msgspec.Struct, frozen=True, kw_only=True, rename="camel", f
     video_id: VideoId
     job_id: str
     signal: Signal
-    received_at: datetime
-    as_of: datetime | None = None
+    received_at: Moment
+    as_of: Moment | None = None
     traceparent: str | None = None
     job_version: Literal[1] = 1
 

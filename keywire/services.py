@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from keywire import jobs
+from keywire.job_queue import JobQueue
 from keywire.settings import (
     EVENTS_QUEUE,
     HISTORY_CONTAINER,
@@ -24,8 +25,10 @@ if TYPE_CHECKING:
     from keywire.extraction import Extraction
 
 # Three retries after about 2, 4 and 8 seconds: the SDK's own first wait of 18 s outlasts a caller's patience
-# and holds a job's slot for nothing.
-_RETRY: Final[dict[str, Any]] = {
+# and holds a job's slot for nothing. So do its timeouts, of 20 s and 60 s.
+_PATIENCE: Final[dict[str, Any]] = {
+    "connection_timeout": 5,
+    "read_timeout": 20,
     "retry_total": 3,
     "initial_backoff": 0,
     "increment_base": 2,
@@ -53,12 +56,12 @@ class Services:
             return ManagedIdentityCredential(client_id=identity.client_id)
         from azure.identity.aio import DefaultAzureCredential  # noqa: PLC0415
 
-        return DefaultAzureCredential()
+        return DefaultAzureCredential(managed_identity_client_id=identity.client_id)
 
     @cached_property
-    def job_queue(self) -> "QueueClient":
-        """The queue `extraction`."""
-        return self._queue(jobs.QUEUE)
+    def job_queue(self) -> JobQueue:
+        """Where jobs go."""
+        return JobQueue(self.queue(jobs.QUEUE))
 
     @cached_property
     def extraction(self) -> "Extraction":
@@ -73,10 +76,10 @@ class Services:
 
         storage, account = self.settings.storage, self.settings.video_indexer
         if storage.connection_string:
-            blobs = BlobServiceClient.from_connection_string(storage.connection_string, **_RETRY)
+            blobs = BlobServiceClient.from_connection_string(storage.connection_string, **_PATIENCE)
         else:
             assert storage.blob_service_uri is not None
-            blobs = BlobServiceClient(storage.blob_service_uri, self.credential, **_RETRY)
+            blobs = BlobServiceClient(storage.blob_service_uri, self.credential, **_PATIENCE)
         http = httpx.AsyncClient(headers={"User-Agent": "keywire"})
         tokens = AccessTokens(
             http,
@@ -99,12 +102,13 @@ class Services:
                 blobs.get_container_client(HISTORY_CONTAINER),
                 account.account_id,
             ),
-            publishers=[QueuePublisher(self._queue(EVENTS_QUEUE))],
+            publishers=[QueuePublisher(self.queue(EVENTS_QUEUE))],
             account_id=account.account_id,
             event_source=account.resource_id,
         )
 
-    def _queue(self, name: str) -> "QueueClient":
+    def queue(self, name: str) -> "QueueClient":
+        """A client of a queue, its messages encoded with base64 as the Functions queue trigger expects."""
         from azure.storage.queue import TextBase64EncodePolicy  # noqa: PLC0415
         from azure.storage.queue.aio import QueueClient  # noqa: PLC0415
 
@@ -112,9 +116,9 @@ class Services:
         encode = TextBase64EncodePolicy()
         if storage.connection_string:
             return QueueClient.from_connection_string(
-                storage.connection_string, name, message_encode_policy=encode, **_RETRY
+                storage.connection_string, name, message_encode_policy=encode, **_PATIENCE
             )
         assert storage.queue_service_uri is not None
         return QueueClient(
-            storage.queue_service_uri, name, self.credential, message_encode_policy=encode, **_RETRY
+            storage.queue_service_uri, name, self.credential, message_encode_policy=encode, **_PATIENCE
         )

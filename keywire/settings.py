@@ -21,6 +21,10 @@ _RESOURCE_ID: Final = re.compile(
     r"/subscriptions/[^/?#\s]+/resourceGroups/[^/?#\s]+/providers/Microsoft\.VideoIndexer/accounts/[^/?#\s]+",
     re.IGNORECASE,
 )
+_LANGUAGE: Final = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
+_ACCOUNT_NAME: Final = re.compile(r"[a-z0-9]{3,24}")
+_CREDENTIAL: Final = re.compile(r"managedidentity", re.IGNORECASE)
+_CONNECTION_STRING: Final = re.compile(r"(.*;)?(AccountName|UseDevelopmentStorage)=.+", re.IGNORECASE)
 _LOCATION: Final = re.compile(r"[a-z0-9]+")
 _ENDPOINT: Final = re.compile(r"https://[^/?#\s]+(/[^?#\s]*)?")
 
@@ -94,16 +98,16 @@ class Settings:
         settings = Settings(
             storage=_storage(reader),
             identity=IdentitySettings(
-                managed=reader.optional(f"{CONNECTION}__credential") == "managedidentity",
+                managed=reader.checked(f"{CONNECTION}__credential", _CREDENTIAL, "managedidentity")
+                is not None,
                 client_id=reader.optional(f"{CONNECTION}__clientId"),
             ),
             video_indexer=VideoIndexerSettings(
-                resource_id=reader.required(
-                    "VIDEO_INDEXER_RESOURCE_ID", _RESOURCE_ID, "an ARM resource id"
-                ).rstrip("/"),
-                account_id=reader.required("VIDEO_INDEXER_ACCOUNT_ID", _GUID, "a GUID"),
+                resource_id=reader.required("VIDEO_INDEXER_RESOURCE_ID", _RESOURCE_ID, "an ARM resource id"),
+                # Its case makes no difference to Video Indexer, but to blob paths and event ids it would.
+                account_id=reader.required("VIDEO_INDEXER_ACCOUNT_ID", _GUID, "a GUID").lower(),
                 location=reader.required("VIDEO_INDEXER_LOCATION", _LOCATION, "a region such as westeurope"),
-                language=reader.optional("VIDEO_INDEXER_LANGUAGE"),
+                language=reader.checked("VIDEO_INDEXER_LANGUAGE", _LANGUAGE, "a language such as en-US"),
                 endpoint=reader.endpoint("VIDEO_INDEXER_ENDPOINT", "https://api.videoindexer.ai"),
                 resource_manager_endpoint=resource_manager,
                 resource_manager_audience=reader.endpoint(
@@ -116,8 +120,8 @@ class Settings:
 
 
 def _storage(reader: "_Reader") -> StorageSettings:
-    connection_string = reader.optional(CONNECTION)
-    account_name = reader.optional(f"{CONNECTION}__accountName")
+    connection_string = reader.checked(CONNECTION, _CONNECTION_STRING, "a connection string")
+    account_name = reader.checked(f"{CONNECTION}__accountName", _ACCOUNT_NAME, "a storage account's name")
 
     def uri(service: str) -> str | None:
         name = f"{CONNECTION}__{service}ServiceUri"
@@ -141,6 +145,9 @@ class _Reader:
 
     def optional(self, name: str) -> str | None:
         return self._environment.get(name, "").strip() or None
+
+    def checked(self, name: str, form: re.Pattern[str], described: str) -> str | None:
+        return self.required(name, form, described) if self.optional(name) else None
 
     def required(self, name: str, form: re.Pattern[str], described: str) -> str:
         value = self.optional(name)

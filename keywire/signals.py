@@ -24,8 +24,9 @@ class InvalidCallbackError(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class Ignored:
-    """A callback that asks for nothing, and why."""
+    """A callback that asks for nothing: of which video, and why."""
 
+    video_id: str
     reason: str
 
 
@@ -53,9 +54,9 @@ def read_callback(
     state = last.get("state")
     if not state:
         kind = "a person was identified" if _PERSON & last.keys() else "there is no state"
-        return Ignored(reason=kind)
+        return Ignored(video_id=video_id, reason=kind)
     if state.lower() not in FINAL_STATES:
-        return Ignored(reason="the state is not final")
+        return Ignored(video_id=video_id, reason="the state is not final")
     return ExtractionJob(
         video_id=video_id, job_id=job_id, signal="callback", received_at=received_at, traceparent=traceparent
     )

@@ -75,10 +75,18 @@ class DocumentStore(Protocol):
         """The current document, or None."""
 
     async def create_version(self, document: KeywordDocument) -> tuple[bytes, str]:
-        """Write a version unless it exists; return what lies there, and its URL."""
+        """Write a version unless it exists; return what lies there, and its URL.
+
+        Raises:
+            ConflictError: It lay there and was taken away.
+        """
 
     async def create_events(self, document: KeywordDocument, events: bytes) -> bytes:
-        """Write a version's events unless they exist; return what lies there."""
+        """Write a version's events unless they exist; return what lies there.
+
+        Raises:
+            ConflictError: They lay there and were taken away.
+        """
 
     async def read_events(self, document: KeywordDocument) -> bytes:
         """The events of a version."""
@@ -200,5 +208,9 @@ async def _create(blob: "BlobClient", body: bytes, content_type: str) -> bytes:
             body, overwrite=False, content_settings=ContentSettings(content_type=content_type)
         )
     except (ResourceExistsError, ResourceModifiedError):
-        return await (await blob.download_blob()).readall()
+        try:
+            return await (await blob.download_blob()).readall()
+        except ResourceNotFoundError as error:
+            # Whoever wrote it lost the race for its number, and took it away.
+            raise ConflictError(blob.blob_name) from error
     return body

@@ -14,8 +14,14 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self, TextIO
+from typing import Final, Self, TextIO
 
+# What a child needs of its machine and nothing that could carry somebody's credentials: a developer's own
+# AZURE_* settings must not decide what the stack talks to.
+INHERITED: Final = (
+    *("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "TEMP", "TMP", "VIRTUAL_ENV"),
+    *("SYSTEMROOT", "SYSTEMDRIVE", "USERPROFILE", "APPDATA", "LOCALAPPDATA", "PATHEXT", "COMSPEC"),
+)
 STOP_SECONDS = 15.0
 TAIL_LINES = 60
 
@@ -149,6 +155,11 @@ class ChildProcess:
 
     async def __aexit__(self, *_: object) -> None:
         await self.stop()
+
+
+def inherited() -> dict[str, str]:
+    """The variables of `INHERITED` that are set here."""
+    return {name: os.environ[name] for name in INHERITED if name in os.environ}
 
 
 def python(*arguments: str) -> list[str]:

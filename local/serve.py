@@ -3,10 +3,12 @@
 import argparse
 import asyncio
 import contextlib
+import json
 import signal
 import sys
 from collections.abc import Coroutine
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 from rich.console import Console
 
@@ -14,11 +16,15 @@ from local.azurite import NodeNotFoundError
 from local.processes import ProcessFailedError
 from local.stack import LocalStack
 
+# Core Tools' own port; it asks for no key.
+CORE_TOOLS_CALLBACK_URL: Final = "http://localhost:7071/api/video-indexer/callback?code="
+
 
 def show_addresses(stack: LocalStack, console: Console) -> None:
     """Print where everything is, and a callback to try."""
+    callback_url = stack.callback_url if stack.with_host else CORE_TOOLS_CALLBACK_URL
     lines = {
-        "callback URL": stack.callback_url,
+        "callback URL": callback_url,
         "Video Indexer and Resource Manager": stack.video_indexer_url,
         "Video Indexer account": f"{stack.emulator.account_id} in {stack.emulator.location}",
         "blobs": stack.azurite.blob_endpoint,
@@ -31,12 +37,17 @@ def show_addresses(stack: LocalStack, console: Console) -> None:
         console.print(f"{name:<{width}}  {said}", markup=False, highlight=False, soft_wrap=True)
     console.print("\na callback, as Video Indexer sends it (put in the id of a video):", markup=False)
     console.print(
-        f"curl -X POST '{stack.callback_url}&id=VIDEO_ID&state=Processed'",
+        f"curl -X POST '{callback_url}&id=VIDEO_ID&state=Processed'",
         markup=False,
         highlight=False,
         soft_wrap=True,
     )
     console.print("\nCtrl-C ends it all", style="dim")
+
+
+def write_settings(stack: LocalStack, file: Path) -> None:
+    """Write what Core Tools need to run the app."""
+    file.write_text(json.dumps(stack.core_tools_settings(), indent=2) + "\n")
 
 
 def run(work: Coroutine[Any, Any, int]) -> int:
@@ -73,9 +84,12 @@ async def until_interrupted() -> None:
     await ended.wait()
 
 
-async def _serve(*, quiet: bool) -> int:
+async def _serve(*, quiet: bool, settings: Path | None) -> int:
     console = Console()
-    async with LocalStack(log=None if quiet else sys.stderr) as stack:
+    async with LocalStack(log=None if quiet else sys.stderr, with_host=settings is None) as stack:
+        if settings is not None:
+            write_settings(stack, settings)
+            console.print(f"{settings} is written: `func start` runs the app", markup=False)
         show_addresses(stack, console)
         await until_interrupted()
     return 0
@@ -85,7 +99,14 @@ def main() -> int:
     """Parse the command line and run."""
     parser = argparse.ArgumentParser(prog="dev.py stack", description=__doc__)
     parser.add_argument("--quiet", action="store_true", help="no log lines of the processes")
-    return run(_serve(quiet=parser.parse_args().quiet))
+    parser.add_argument(
+        "--settings",
+        metavar="FILE",
+        type=Path,
+        help="leave the app to Core Tools: write what `func start` needs, to local.settings.json in general",
+    )
+    arguments = parser.parse_args()
+    return run(_serve(quiet=arguments.quiet, settings=arguments.settings))
 
 
 if __name__ == "__main__":

@@ -12,14 +12,13 @@ import asyncio
 import contextlib
 import dataclasses
 import json
-import os
 import secrets
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Self, TextIO
+from typing import TYPE_CHECKING, Any, Final, Self, TextIO
 
 import httpx
 
@@ -27,7 +26,7 @@ from local import certificates, identity, storage
 from local.azurite import Azurite
 from local.certificates import Certificates
 from local.functions_host.supervisor import FunctionsHost
-from local.processes import ChildProcess, python
+from local.processes import ChildProcess, inherited, python
 from local.storage import InsightsStorage
 from local.video_indexer.config import EmulatorConfig
 
@@ -44,19 +43,6 @@ ACCOUNT: Final = EmulatorConfig(
     location="westeurope",
     client_id=identity.CLIENT_ID,
 )
-# What a child needs of the surrounding system, and nothing that could carry somebody's credentials.
-_INHERITED: Final = (
-    "PATH",
-    "LANG",
-    "LC_ALL",
-    "TZ",
-    "TMPDIR",
-    "SYSTEMROOT",
-    "TEMP",
-    "TMP",
-    "HOME",
-    "USERPROFILE",
-)
 
 
 @dataclass(kw_only=True)
@@ -68,7 +54,7 @@ class LocalStack:
         emulator: Video Indexer's account and its limits.
         instances: How many processes each function group has; 1 where nothing is said.
         settings: App settings besides those that the stack itself makes.
-        host_port: Of the Functions host; 0 for a free one.
+        with_host: Whether to run the app; without, Core Tools can do it, with `core_tools_settings`.
         log: Where the output of every process goes; None keeps only what errors need.
     """
 
@@ -76,12 +62,13 @@ class LocalStack:
     emulator: EmulatorConfig = field(default_factory=lambda: ACCOUNT)
     instances: Mapping[str, int] = field(default_factory=dict)
     settings: Mapping[str, str] = field(default_factory=dict)
-    host_port: int = 0
+    with_host: bool = True
     log: TextIO | None = None
 
     directory: Path = field(init=False)
     certificates: Certificates = field(init=False)
     azurite: Azurite = field(init=False)
+    cloud: ChildProcess = field(init=False)
     storage: InsightsStorage = field(init=False)
     host: FunctionsHost = field(init=False)
     identity_url: str = field(init=False)
@@ -107,7 +94,7 @@ class LocalStack:
             secrets.token_urlsafe(32) for _ in range(3)
         )
         self.azurite = Azurite(self.directory, self.certificates, log=self.log)
-        cloud = ChildProcess(
+        self.cloud = ChildProcess(
             name="cloud",
             command=python(
                 *("-m", "local.cloud"),
@@ -119,9 +106,9 @@ class LocalStack:
             | {"IDENTITY_HEADER": self._identity_header},
             log=self.log,
         )
-        exits.push_async_callback(cloud.stop)
+        exits.push_async_callback(self.cloud.stop)
         exits.push_async_callback(self.azurite.stop)
-        lines = await self._start_services(cloud)
+        lines = await self._start_services()
         addresses = json.loads(lines[0])
         self.identity_url, self.video_indexer_url = addresses["identity"], addresses["videoIndexer"]
         self.storage = await exits.enter_async_context(
@@ -132,14 +119,16 @@ class LocalStack:
             )
         )
         await self.storage.provision()
+        if not self.with_host:
+            return
         self.host = await exits.enter_async_context(
             FunctionsHost(self.app_directory, self.app_environment(), instances=self.instances, log=self.log)
         )
 
-    async def _start_services(self, cloud: ChildProcess) -> list[str]:
+    async def _start_services(self) -> list[str]:
         # Both are waited for, so that neither is left behind when the other fails.
         started = await asyncio.gather(
-            cloud.start(ready=['"ready"']), self.azurite.start(), return_exceptions=True
+            self.cloud.start(ready=['"ready"']), self.azurite.start(), return_exceptions=True
         )
         for result in started:
             if isinstance(result, BaseException):
@@ -176,6 +165,23 @@ class LocalStack:
             | dict(self.settings)
         )
 
+    def core_tools_settings(self) -> dict[str, Any]:
+        """What `func start` needs in `local.settings.json` to run the app on this stack, still without a key.
+
+        The host's own storage is the stack's too. It trusts the certificate by `SSL_CERT_FILE`, as .NET does
+        on Linux; elsewhere the authority has to be trusted by the system.
+        """
+        base = base_environment()
+        values = {
+            name: value
+            for name, value in self.app_environment().items()
+            if name not in base and not name.startswith("FUNCTIONS_HOST_")
+        }
+        for part in ("blobServiceUri", "queueServiceUri", "credential", "clientId"):
+            values[f"AzureWebJobsStorage__{part}"] = values[f"InsightsStorage__{part}"]
+        values["FUNCTIONS_WORKER_RUNTIME"] = "python"
+        return {"IsEncrypted": False, "Values": values}
+
     @contextlib.asynccontextmanager
     async def client(self) -> AsyncIterator[httpx.AsyncClient]:
         """An HTTP client that trusts the stack's certificate authority."""
@@ -191,8 +197,7 @@ class LocalStack:
 
 def base_environment() -> dict[str, str]:
     """The variables that every process of the stack starts from."""
-    inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
-    return inherited | {"PYTHONPATH": str(PROJECT), "PYTHONUNBUFFERED": "1"}
+    return inherited() | {"PYTHONPATH": str(PROJECT), "PYTHONUNBUFFERED": "1"}
 
 
 def _temporary_directory() -> contextlib.AbstractContextManager[str]:

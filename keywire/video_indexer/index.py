@@ -6,12 +6,13 @@ done without is trusted to be there or to have its type: `keywords` may be absen
 until it is read on its own, so that a broken one costs nobody else.
 """
 
+import json
 from typing import Any, Final
 
 import msgspec
 
 from keywire.times import parse_timespan, to_seconds
-from keywire.video_indexer.errors import UnusableError
+from keywire.video_indexer.errors import TransientError, UnusableError
 
 
 class _Insights(msgspec.Struct, rename="camel"):
@@ -91,12 +92,16 @@ def parse(body: bytes) -> VideoIndex:
     A byte-order mark is allowed.
 
     Raises:
+        TransientError: It is no JSON: cut short on its way, or not the service's own answer.
         UnusableError: It is no index; the retired v1 format has `breakdowns` instead of `videos`.
     """
+    body = body.removeprefix(b"\xef\xbb\xbf")
     try:
-        index = _INDEX.decode(body.removeprefix(b"\xef\xbb\xbf"))
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        index = _decode(body)
+    except msgspec.ValidationError as error:
         raise UnusableError(f"the index is no JSON object: {error}") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise TransientError(f"the index is no JSON: {error}") from None
     videos = _videos(index.videos)
     state = _text(index.state) or _text(videos[0].state)
     if state is None:
@@ -111,6 +116,30 @@ def parse(body: bytes) -> VideoIndex:
         duration_seconds=duration,
         videos=tuple(_insights_of(video) for video in videos),
     )
+
+
+def _decode(body: bytes) -> _Index:
+    try:
+        return _INDEX.decode(body)
+    except msgspec.ValidationError:
+        raise
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return _INDEX.decode(_without_lone_surrogates(body))
+
+
+def _without_lone_surrogates(body: bytes) -> bytes:
+    """The JSON with U+FFFD for each escaped half of a character, which msgspec refuses wherever it stands.
+
+    .NET writes one when it cuts a text between the two halves; Python's own reader takes it.
+
+    Raises:
+        msgspec.DecodeError: It is no JSON.
+    """
+    try:
+        text = json.dumps(json.loads(body), ensure_ascii=False)
+    except ValueError as error:
+        raise msgspec.DecodeError(str(error)) from None
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()
 
 
 def _videos(raw: msgspec.Raw) -> list[_Video]:

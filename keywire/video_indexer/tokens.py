@@ -16,7 +16,7 @@ import httpx
 import msgspec
 
 from keywire.video_indexer import requests
-from keywire.video_indexer.errors import UnusableError
+from keywire.video_indexer.errors import TransientError
 
 if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
@@ -62,7 +62,7 @@ class AccessTokens:
         self._scope = f"{audience}/.default"
         self._url = f"{endpoint}{resource_id}/generateAccessToken"
         self._clock = clock
-        self._lock = asyncio.Lock()
+        self._renewal: asyncio.Task[None] | None = None
         self._token = ""
         self._renew_at = 0.0
 
@@ -76,15 +76,25 @@ class AccessTokens:
             VideoIndexerError: Azure Resource Manager gave none.
             azure.core.exceptions.ClientAuthenticationError: There is no identity to ask with.
         """
-        if self._is_good(refused):
-            return self._token
-        async with self._lock:
-            if not self._is_good(refused):
-                await self._renew()
-            return self._token
+        if not self._is_good(refused):
+            await self._renewed()
+        return self._token
 
     def _is_good(self, refused: str | None) -> bool:
         return self._token not in {"", refused} and self._clock() < self._renew_at
+
+    async def _renewed(self) -> None:
+        """Wait for the renewal under way, or for a new one; all that wait share how it ends."""
+        if self._renewal is None:
+            self._renewal = asyncio.create_task(self._renew())
+            self._renewal.add_done_callback(self._forget)
+        # Shielded: one job's end is no reason to let the others down.
+        await asyncio.shield(self._renewal)
+
+    def _forget(self, renewal: asyncio.Task[None]) -> None:
+        self._renewal = None
+        if not renewal.cancelled():
+            renewal.exception()  # it was told to whoever waited, if anybody still did
 
     async def _renew(self) -> None:
         management = await self._credential.get_token(self._scope)
@@ -101,7 +111,7 @@ class AccessTokens:
             token = msgspec.json.decode(response.content, type=_Answer).access_token
             expires_at = read_expiry(token)
         except ValueError as error:
-            raise UnusableError(
+            raise TransientError(
                 "generateAccessToken gave no readable token", status=response.status_code
             ) from error
         self._token = token

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from keywire.video_indexer import UnusableError, index
+from keywire.video_indexer import VideoIndexerError, index
 
 SAMPLES: Final = Path(__file__).resolve().parent.parent / "samples"
 SAMPLE_REINDEX: Final = ("product-launch.json", "product-launch.reindexed.json")
@@ -82,7 +82,7 @@ def _read(file: str, label: str, refused: list[Refused]) -> bytes | None:
         index.parse(body)
     except OSError as error:
         refused.append(Refused(label, error.strerror or type(error).__name__))
-    except UnusableError as error:
+    except VideoIndexerError as error:
         refused.append(Refused(label, str(error)))
     else:
         return body

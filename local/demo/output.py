@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from keywire.jobs import is_video_id
 from keywire.settings import KEYWORDS_CONTAINER
 from local.demo.progress import VideoProgress
 from local.stack import LocalStack
@@ -29,7 +30,7 @@ async def read_documents(stack: LocalStack, videos: Sequence[VideoProgress]) -> 
 def write(
     directory: Path, *, videos: int, documents: dict[str, bytes], events: Sequence[bytes], started: float
 ) -> None:
-    """Write the folder; a folder of a former run is replaced file by file, its documents too.
+    """Write the folder. Of a former run nothing stays; what else is there is left alone.
 
     Args:
         directory: The folder, made if it is not there.
@@ -40,8 +41,8 @@ def write(
     """
     folder = directory / DOCUMENTS
     folder.mkdir(parents=True, exist_ok=True)
-    for stale in folder.glob("*.json"):
-        stale.unlink()
+    for stale in _former(directory):
+        stale.unlink(missing_ok=True)
     for video_id, body in documents.items():
         (folder / f"{video_id}.json").write_bytes(body)
     (directory / EVENTS).write_bytes(b"".join(event + b"\n" for event in events))
@@ -52,3 +53,13 @@ def write(
         "seconds": round(time.monotonic() - started, 3),
     }
     (directory / SUMMARY).write_text(json.dumps(summary, indent=2) + "\n")
+
+
+def _former(directory: Path) -> list[Path]:
+    """The documents that a former run left, known by its events."""
+    try:
+        lines = (directory / EVENTS).read_bytes().splitlines()
+        videos = {str(json.loads(line)["partitionkey"]) for line in lines}
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+    return [directory / DOCUMENTS / f"{video}.json" for video in videos if is_video_id(video)]

@@ -14,7 +14,13 @@ from types import TracebackType
 from typing import TextIO
 
 _FRAMES = 3
-_QUIET = ("azure.core.pipeline.policies.http_logging_policy", "azure.identity", "httpx", "httpcore")
+# Requests with their addresses, and a line for each token, are not what the log is for.
+_QUIET = (
+    "azure.core.pipeline.policies.http_logging_policy",
+    "azure.identity",
+    "uvicorn.error",
+    "asyncio",
+)
 
 
 class OneLineFormatter(logging.Formatter):
@@ -47,13 +53,7 @@ def configure(environment: Mapping[str, str]) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(OneLineFormatter())
     logging.basicConfig(level=environment.get("FUNCTIONS_HOST_LOG_LEVEL", "INFO").upper(), handlers=[handler])
-    # Requests with their addresses, and a line for each token, are not what the log is for.
-    for name in (
-        "azure.core.pipeline.policies.http_logging_policy",
-        "azure.identity",
-        "uvicorn.error",
-        "asyncio",
-    ):
+    for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
     logging.getLogger("azure.functions").addFilter(_not_said_elsewhere)
 

@@ -111,7 +111,8 @@ class Process:
         from local.functions_host.admin import Admin  # noqa: PLC0415 - see the module's docstring
         from local.functions_host.http import HttpApp  # noqa: PLC0415
         from local.functions_host.routes import RouteTable  # noqa: PLC0415
-        from local.functions_host.server import listen, serve  # noqa: PLC0415
+        from local.functions_host.server import serve  # noqa: PLC0415
+        from local.servers import listen  # noqa: PLC0415
 
         keys = Keys.of(self._environment)
         if not keys.function or not keys.master:

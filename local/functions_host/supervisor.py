@@ -16,16 +16,10 @@ from pathlib import Path
 from typing import Any, Final, Self, TextIO
 
 from local.functions_host.functions import HTTP_GROUP
-from local.processes import ChildProcess, python
+from local.processes import ChildProcess, inherited, python
 
 PROJECT: Final = Path(__file__).resolve().parents[2]
 LOG_LINES: Final = 20_000
-# What a process needs of its machine. Nothing else is inherited: a developer's own AZURE_* settings must not
-# decide what the app talks to.
-INHERITED: Final = (
-    *("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TEMP", "TMP", "VIRTUAL_ENV"),
-    *("SYSTEMROOT", "SYSTEMDRIVE", "USERPROFILE", "APPDATA", "LOCALAPPDATA", "PATHEXT", "COMSPEC"),
-)
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +49,7 @@ class FunctionsHost:
 
     Args:
         app_directory: The folder with `function_app.py`.
-        environment: The app settings and `FUNCTIONS_HOST_*`; besides them a process gets only `INHERITED`.
+        environment: The app settings and `FUNCTIONS_HOST_*`; of its machine's a process gets little else.
         instances: How many processes a group has, 1 where it isn't named, 0 to leave it out.
         log: Where the processes' log lines go besides `logs()`.
         start_seconds: How long a process may take until it's ready.
@@ -185,6 +179,5 @@ class _Lines(StringIO):
 
 
 def _environment(settings: Mapping[str, str]) -> dict[str, str]:
-    inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
     paths = [str(PROJECT), *filter(None, [settings.get("PYTHONPATH")])]
-    return {**inherited, **settings, "PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1"}
+    return {**inherited(), **settings, "PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1"}

@@ -136,6 +136,21 @@ async def test_a_job_waits_for_ever_for_its_extraction(stack: LocalStack, http: 
         assert service.requests == ["POST /a/extraction/messages?messagettl=-1 HTTP/1.1"]
 
 
+async def test_the_settings_for_core_tools_run_the_app_too(
+    stack: LocalStack, http: httpx.AsyncClient
+) -> None:
+    settings = stack.core_tools_settings()
+    assert settings["IsEncrypted"] is False
+    assert not {"PATH", "HOME"} & settings["Values"].keys()
+    values = settings["Values"] | {"FUNCTIONS_HOST_FUNCTION_KEY": stack.function_key}
+    async with FunctionsHost(PROJECT, values, {"function:extraction": 0}) as host:
+        answer = await http.post(
+            f"{host.url}/api/video-indexer/callback?id=never-there&state=Processed",
+            headers={"x-functions-key": stack.function_key},
+        )
+        assert answer.status_code == 202
+
+
 async def test_an_app_with_missing_settings_does_not_start_and_names_them(stack: LocalStack) -> None:
     environment = stack.app_environment()
     del environment["VIDEO_INDEXER_ACCOUNT_ID"], environment["VIDEO_INDEXER_LOCATION"]
@@ -168,7 +183,7 @@ async def test_no_key_and_no_connection_string_is_anywhere_in_the_running_stack(
     await document(stack, video_id)
     processes = [process.pid for group in stack.host.processes.values() for process in group]
     assert stack.azurite.process is not None
-    processes.append(stack.azurite.process.pid)
+    processes += [stack.azurite.process.pid, stack.cloud.pid]
     texts = [Path(f"/proc/{pid}/environ").read_bytes() for pid in processes]
     texts += [Path(f"/proc/{pid}/cmdline").read_bytes() for pid in processes]
     files = [path for path in stack.directory.rglob("*") if path.is_file() and path != stack.certificates.key]

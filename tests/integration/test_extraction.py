@@ -6,10 +6,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from azure.core.exceptions import ResourceExistsError
+from azure.storage.blob.aio import ContainerClient
 
+from keywire import extraction
 from keywire.documents import KeywordDocument
 from keywire.extraction import CLOCK_DIFFERENCE, Outcome
-from keywire.store import ConflictError, Marks, Stored
+from keywire.settings import HISTORY_CONTAINER, KEYWORDS_CONTAINER
+from keywire.store import BlobDocumentStore, ConflictError, Marks, Stored
 from keywire.video_indexer import NotReadyError, TransientError, UnusableError
 from local.storage import InsightsStorage
 from tests.integration.world import World, job
@@ -17,6 +21,7 @@ from tests.unit.builders import index, keyword
 
 A = index([keyword("one"), keyword("two")])
 B = index([keyword("two"), keyword("three")])
+C = index([keyword("three")])
 
 
 async def test_a_new_video_becomes_a_document_a_version_and_an_event(insights: InsightsStorage) -> None:
@@ -268,6 +273,105 @@ async def test_a_stale_answer_that_would_change_nothing_marks_nothing(insights: 
         assert await world.run() is Outcome.UNCHANGED
         assert world.source.asked == 4  # the first, the overtaken, the one that overtook, and again
         assert len(await world.audit()) == 2
+
+
+async def test_an_answer_that_is_older_than_one_that_changed_nothing_never_wins(
+    insights: InsightsStorage,
+) -> None:
+    async with World(insights, A) as world:
+        # A log record's moment may lie ahead of what callbacks answer for, which then is no news.
+        await world.run(as_of=world.clock.now + timedelta(days=1))
+        world.source.body = B
+
+        async def be_overtaken_by_the_return_of_a(number: int) -> None:
+            if number == 2:
+                world.source.body = A
+                assert await world.run() is Outcome.UNCHANGED
+
+        world.source.before_answering = be_overtaken_by_the_return_of_a
+        assert await world.run() is Outcome.UNCHANGED
+        document, _, _ = await world.current()
+        assert [kept["text"] for kept in document.keywords] == ["one", "two"]
+        # Its files stay: another job may just then be about to make them the next version.
+        assert len(await world.audit(leftover="000002")) == 1
+
+
+async def test_a_version_that_lost_to_a_mark_and_was_never_taken_up_is_cleared_away(
+    insights: InsightsStorage,
+) -> None:
+    class Overtaken(Crashing):
+        """Between the first version's files and its swap, the document is marked and the content moves on."""
+
+        swapped = False
+
+        async def replace(self, video_id: str, body: bytes, marks: Marks, etag: str | None) -> str:
+            if not self.swapped:
+                self.swapped = True
+                world.source.body = A
+                assert await world.run() is Outcome.UNCHANGED
+                world.source.body = C
+            return await world.store.replace(video_id, body, marks, etag)
+
+    async with World(insights, A) as world:
+        await world.run()
+        world.source.body = B
+        store = Overtaken(world, "none", after=False)
+        assert await world.extraction(store).run(job()) is Outcome.PUBLISHED
+        document, _, _ = await world.current()
+        assert [kept["text"] for kept in document.keywords] == ["three"]
+        assert len(await world.audit()) == 2
+
+
+class LoserEnds:
+    """A history container in which a file that turns out to exist is taken away by its writer, just then."""
+
+    def __init__(self, container: ContainerClient) -> None:
+        self._container = container
+
+    def get_blob_client(self, name: str) -> Any:
+        blob = self._container.get_blob_client(name)
+        upload = blob.upload_blob
+
+        async def upload_and_lose(*arguments: Any, **options: Any) -> Any:
+            try:
+                return await upload(*arguments, **options)
+            except ResourceExistsError:
+                await blob.delete_blob()
+                raise
+
+        blob.upload_blob = upload_and_lose  # type: ignore[method-assign]
+        return blob
+
+
+async def test_a_version_that_its_loser_takes_away_meanwhile_costs_no_try(insights: InsightsStorage) -> None:
+    async with World(insights, A) as world:
+        await world.run()
+        world.source.body = B
+        await crash(world, "create_version", after=True)
+        history: Any = LoserEnds(insights.blobs.get_container_client(HISTORY_CONTAINER))
+        current = insights.blobs.get_container_client(KEYWORDS_CONTAINER)
+        store = BlobDocumentStore(current, history, world.account_id)
+        assert await world.extraction(store).run(job()) is Outcome.PUBLISHED
+        assert len(await world.audit()) == 2
+
+
+async def test_an_answer_about_another_video_is_not_taken(insights: InsightsStorage) -> None:
+    async with World(insights, index([], id="another")) as world:
+        with pytest.raises(UnusableError, match="another one"):
+            await world.run()
+
+
+async def test_a_job_that_takes_too_long_ends_before_the_host_ends_it(
+    insights: InsightsStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def wait(_: int) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(extraction, "TOTAL_SECONDS", 0.5)
+    async with World(insights, A) as world:
+        world.source.before_answering = wait
+        with pytest.raises(TransientError, match="took over"):
+            await world.run()
 
 
 async def test_changes_and_jobs_at_random_end_in_one_chain_without_a_gap(insights: InsightsStorage) -> None:

@@ -2,9 +2,11 @@
 
 import asyncio
 
+from keywire.job_queue import JobQueue
 from keywire.services import Services
 from keywire.settings import Settings
 from tests.integration.scripted_queue import scripted_queue
+from tests.integration.world import job
 
 PATIENCE_SECONDS = 4.5  # what the callback gives storage before it answers 503
 
@@ -22,7 +24,7 @@ async def test_a_moment_of_trouble_in_storage_does_not_outlast_the_patience_of_a
         environment = ACCOUNT | {"InsightsStorage": service.connection_string}
         async with (
             asyncio.timeout(PATIENCE_SECONDS),
-            Services(Settings.from_environment(environment)).job_queue as queue,
+            Services(Settings.from_environment(environment)).queue("extraction") as queue,
         ):
-            assert (await queue.send_message("a job", time_to_live=-1)).id == "m"
+            await JobQueue(queue).send(job())
         assert len(service.requests) == 2

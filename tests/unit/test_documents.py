@@ -9,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keywire import documents
+from keywire.content import read_content
 from keywire.documents import KeywordDocument
-from keywire.video_indexer import UnusableError
+from keywire.keywords import score_of
+from keywire.video_indexer import TransientError, UnusableError
 from keywire.video_indexer import index as indexes
 from tests.unit.builders import ACCOUNT_ID, VIDEO_ID, index, instance, keyword
 
@@ -20,7 +22,7 @@ NOW = datetime(2026, 3, 2, 9, 15, 27, 413333, tzinfo=UTC)
 def build(body: bytes, previous: KeywordDocument | None = None) -> KeywordDocument:
     parsed = indexes.parse(body)
     return documents.build(
-        documents.read_content(parsed),
+        read_content(parsed),
         account_id=ACCOUNT_ID,
         video_id=VIDEO_ID,
         previous=previous,
@@ -108,7 +110,7 @@ def test_a_confidence_that_is_no_number_is_kept_and_counts_as_unknown(confidence
 def test_a_field_of_ours_that_video_indexer_sends_one_day_moves_aside() -> None:
     document = build(index([keyword("one", score="high", ranges=[])]))
     assert document.keywords[0]["videoIndexer"] == {"score": "high", "ranges": []}
-    assert documents.keywords_of(document)[0].score == documents.score_of(0.9, 2.0)
+    assert documents.keywords_of(document)[0].score == score_of(0.9, 2.0)
 
 
 def test_a_project_says_to_which_video_a_keyword_belongs() -> None:
@@ -165,6 +167,20 @@ def test_a_failed_reindex_keeps_the_last_good_keywords_and_says_so() -> None:
     assert failed.previous_hash == first.content_hash
 
 
+@pytest.mark.parametrize("state", ["Failed", "Quarantined"])
+def test_the_keywords_of_what_failed_are_not_for_readers(state: str) -> None:
+    document = build(index([keyword("one"), {"text": None}], state=state))
+    assert document.keywords == ()
+    assert document.keywords_version is None
+    assert document.unreadable == documents.Unreadable()
+
+
+def test_a_failed_reindex_keeps_what_was_unreadable_of_the_keywords_it_keeps() -> None:
+    first = build(index([keyword("one"), {"text": None}]))
+    failed = build(index([{"text": None}, {"text": None}], state="Failed"), first)
+    assert failed.unreadable == first.unreadable == documents.Unreadable(keywords=1)
+
+
 def test_the_hash_is_over_what_was_said_and_not_over_when_or_in_which_key_order() -> None:
     body = index([keyword("one")])
     reordered = json.dumps(_reversed(json.loads(body))).encode()
@@ -178,8 +194,6 @@ def test_the_hash_is_over_what_was_said_and_not_over_when_or_in_which_key_order(
 @pytest.mark.parametrize(
     "body",
     [
-        b"",
-        b"<html>",
         b"[]",
         b"null",
         b"{}",
@@ -188,12 +202,24 @@ def test_the_hash_is_over_what_was_said_and_not_over_when_or_in_which_key_order(
         b'{"state": "Processed", "videos": []}',
         b'{"state": "Processed", "videos": [5]}',
         b'{"videos": [{"id": "x"}]}',
-        b'\xff{"videos": []}',
     ],
 )
 def test_what_is_no_index_is_refused_with_a_reason(body: bytes) -> None:
     with pytest.raises(UnusableError, match="the index"):
         indexes.parse(body)
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b'{"videos": [', b'\xff{"videos": []}'])
+def test_what_is_no_json_may_be_another_thing_the_next_time(body: bytes) -> None:
+    with pytest.raises(TransientError, match="the index is no JSON"):
+        indexes.parse(body)
+
+
+def test_half_a_character_costs_no_more_than_itself() -> None:
+    body = index([keyword("one"), keyword("cut HALF")], name="all of \U0001f600 and half of HALF")
+    document = build(body.replace(b"HALF", rb"\ud83d"))
+    assert document.name == "all of \U0001f600 and half of \ufffd"
+    assert [kept["text"] for kept in document.keywords] == ["one", "cut \ufffd"]
 
 
 def test_a_byte_order_mark_is_fine() -> None:
@@ -243,7 +269,7 @@ def test_a_score_grows_with_confidence_and_with_time(
 ) -> None:
     low, high = sorted((low, high))
     less, more = sorted((less, more))
-    assert 0 <= documents.score_of(low, less) <= documents.score_of(high, more) <= 1
+    assert 0 <= score_of(low, less) <= score_of(high, more) <= 1
 
 
 def _reversed(value: Any) -> Any:

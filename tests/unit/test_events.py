@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keywire import documents, events
+from keywire.content import read_content
 from keywire.documents import KeywordDocument
 from keywire.video_indexer import index as indexes
 from tests.unit.builders import ACCOUNT_ID, VIDEO_ID, index, instance, keyword
@@ -23,7 +24,7 @@ TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 def build(body: bytes, previous: KeywordDocument | None = None) -> KeywordDocument:
     parsed = indexes.parse(body)
     return documents.build(
-        documents.read_content(parsed),
+        read_content(parsed),
         account_id=ACCOUNT_ID,
         video_id=VIDEO_ID,
         previous=previous,

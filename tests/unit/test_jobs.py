@@ -32,6 +32,7 @@ def test_a_job_reads_back_as_it_was_written() -> None:
         jobs.encode(JOB).replace("12345abcde", "../../etc").encode(),
         jobs.encode(JOB).replace('"jobVersion":1', '"jobVersion":2').encode(),
         jobs.encode(JOB).replace("{", '{"later":1,', 1).encode(),
+        jobs.encode(JOB).replace("Z", "").encode(),
     ],
 )
 def test_what_is_no_job_of_this_version_is_refused(body: bytes) -> None:

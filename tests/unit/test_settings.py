@@ -42,7 +42,11 @@ def test_all_that_is_missing_is_named_at_once() -> None:
         ("VIDEO_INDEXER_LOCATION", "West Europe"),
         ("VIDEO_INDEXER_RESOURCE_ID", "newsroom"),
         ("VIDEO_INDEXER_ENDPOINT", "http://api.videoindexer.ai"),
+        ("VIDEO_INDEXER_LANGUAGE", "English (US)"),
+        ("InsightsStorage", "insights"),
+        ("InsightsStorage__accountName", "a/../b"),
         ("InsightsStorage__blobServiceUri", "insights"),
+        ("InsightsStorage__credential", "workloadidentity"),
     ],
 )
 def test_a_malformed_setting_is_named_without_its_value(name: str, value: str) -> None:
@@ -50,6 +54,17 @@ def test_a_malformed_setting_is_named_without_its_value(name: str, value: str) -
         Settings.from_environment(COMPLETE | {name: value})
     assert f"{name} is not" in str(raised.value)
     assert f" {value}" not in str(raised.value)
+
+
+def test_the_credential_may_be_spelled_as_the_host_takes_it() -> None:
+    settings = Settings.from_environment(COMPLETE | {"InsightsStorage__credential": "ManagedIdentity"})
+    assert settings.identity.managed
+
+
+def test_the_case_of_the_account_id_makes_no_second_archive() -> None:
+    account_id = COMPLETE["VIDEO_INDEXER_ACCOUNT_ID"]
+    settings = Settings.from_environment(COMPLETE | {"VIDEO_INDEXER_ACCOUNT_ID": account_id.upper()})
+    assert settings.video_indexer.account_id == account_id
 
 
 def test_a_connection_string_takes_the_place_of_the_addresses() -> None:

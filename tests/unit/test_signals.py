@@ -30,7 +30,7 @@ def test_every_final_state_is_worth_a_job(state: str) -> None:
 
 @pytest.mark.parametrize("state", ["Uploaded", "Processing", "Exploded"])
 def test_any_other_state_is_ignored(state: str) -> None:
-    assert read({"id": "a", "state": state}) == Ignored(reason="the state is not final")
+    assert read({"id": "a", "state": state}) == Ignored(video_id="a", reason="the state is not final")
 
 
 def test_names_are_read_in_any_case() -> None:
@@ -47,11 +47,11 @@ def test_of_a_repeated_parameter_the_last_counts_because_video_indexer_appends_i
 
 def test_a_person_identified_is_ignored_and_the_name_goes_nowhere() -> None:
     ignored = read({"id": "1234abcd", "faceid": "12", "knownPersonId": "x", "personName": "Inigo_Montoya"})
-    assert ignored == Ignored(reason="a person was identified")
+    assert ignored == Ignored(video_id="1234abcd", reason="a person was identified")
 
 
 def test_a_callback_without_a_state_is_ignored() -> None:
-    assert read({"id": "1234abcd"}) == Ignored(reason="there is no state")
+    assert read({"id": "1234abcd"}) == Ignored(video_id="1234abcd", reason="there is no state")
 
 
 def test_a_missing_id_is_an_error() -> None:
@@ -66,7 +66,11 @@ def test_a_malformed_id_is_an_error_that_does_not_repeat_it(video_id: str) -> No
     assert str(raised.value) == "the query parameter id is not a video id"
 
 
-@given(st.dictionaries(st.text(), st.text()))
+NAMES = st.sampled_from(["id", "ID", "Id", "state", "State", "faceId", "personName", "mine"])
+VALUES = st.sampled_from(["a", "Processed", "a,b", ",", "12345abcde", "../x"]) | st.text()
+
+
+@given(st.dictionaries(NAMES, VALUES))
 def test_whatever_the_query_holds_a_job_has_a_video_id_or_there_is_none(query: dict[str, str]) -> None:
     try:
         job = read(query)

@@ -86,7 +86,9 @@ class Service:
         answer.raise_for_status()
 
     async def processed_video(self) -> str:
-        video_id = await self.emulator.upload(index([keyword("office insider")]))
+        body = json.loads(index([keyword("office insider")]))
+        body["videos"][0]["insights"]["transcript"] = [{"id": 1, "text": "what was said"}]
+        video_id = await self.emulator.upload(json.dumps(body).encode())
         await self.emulator.indexed(video_id)
         return video_id
 
@@ -137,6 +139,24 @@ async def test_however_many_wait_one_renews() -> None:
     tokens = await asyncio.gather(*(service.tokens.get() for _ in range(32)))
     assert len(set(tokens)) == 1
     assert service.count("/generateAccessToken") == 1
+
+
+async def test_however_many_wait_for_a_renewal_that_fails_it_is_tried_once() -> None:
+    service = Service()
+    await service.fault(operation="GenerateAccessToken", kind="status", status=429, retryAfter=7)
+    ends = await asyncio.gather(*(service.tokens.get() for _ in range(32)), return_exceptions=True)
+    assert all(isinstance(end, ThrottledError) and end.retry_after == 7 for end in ends)
+    assert service.count("/generateAccessToken") == 1
+    assert await service.tokens.get()
+
+
+async def test_who_gives_up_waiting_for_a_renewal_lets_nobody_down() -> None:
+    service = Service()
+    first, second = (asyncio.create_task(service.tokens.get()) for _ in range(2))
+    await asyncio.sleep(0)
+    first.cancel()
+    assert await second
+    assert first.cancelled()
 
 
 async def test_a_refused_token_is_renewed_once_and_the_request_sent_again() -> None:

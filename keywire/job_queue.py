@@ -1,0 +1,29 @@
+"""The queue `extraction`, as whoever has a signal sees it."""
+
+from typing import TYPE_CHECKING
+
+from keywire import jobs
+from keywire.jobs import ExtractionJob
+from keywire.publishers import KEEP_FOREVER
+
+if TYPE_CHECKING:
+    from azure.storage.queue.aio import QueueClient
+
+
+class JobQueue:
+    """Takes extraction jobs.
+
+    Args:
+        queue: A client that encodes its messages with base64, as the Functions queue trigger expects.
+    """
+
+    def __init__(self, queue: "QueueClient") -> None:
+        self._queue = queue
+
+    async def send(self, job: ExtractionJob) -> None:
+        """Queue a job, to be done at once and however late somebody comes to it.
+
+        Raises:
+            azure.core.exceptions.AzureError: Storage did not take it.
+        """
+        await self._queue.send_message(jobs.encode(job), time_to_live=KEEP_FOREVER)
