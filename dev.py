@@ -4,6 +4,7 @@
     python3 dev.py demo     the main job, on this machine and nothing else
     python3 dev.py stack    the local stack, kept up
     python3 dev.py test     the tests (arguments go to pytest)
+    python3 dev.py bench    the measurements (docs/performance.md)
     python3 dev.py check    lint, format, types, requirements
     python3 dev.py lock     compile the requirements anew from pyproject.toml
 
@@ -33,6 +34,7 @@ COMMANDS = {
     "demo": (("local.demo",), True),
     "stack": (("local.serve",), True),
     "test": (("pytest",), True),
+    "bench": (("bench",), True),
     "check": (("local.check",), False),
     "lock": (("local.lock",), False),
 }

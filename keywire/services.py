@@ -24,15 +24,18 @@ if TYPE_CHECKING:
 
     from keywire.extraction import Extraction
 
-# Three retries after about 2, 4 and 8 seconds: the SDK's own first wait of 18 s outlasts a caller's patience
-# and holds a job's slot for nothing. So do its timeouts, of 20 s and 60 s.
-_PATIENCE: Final[dict[str, Any]] = {
-    "connection_timeout": 5,
-    "read_timeout": 20,
+_CLIENT_OPTIONS: Final[dict[str, Any]] = {
+    # Three retries after about 2, 4 and 8 seconds: the SDK's own first wait of 18 s outlasts a caller's
+    # patience and holds a job's slot for nothing. So do its timeouts, of 20 s and 60 s.
     "retry_total": 3,
     "initial_backoff": 0,
     "increment_base": 2,
     "random_jitter_range": 1,
+    "connection_timeout": 5,
+    "read_timeout": 20,
+    # With these, every request reads ~/.netrc anew in another thread, a third of its own time. Function apps
+    # have no proxy and no netrc.
+    "use_env_settings": False,
 }
 
 # Clients that log whole URLs or every request: ours are logged where they are made, without a query.
@@ -76,10 +79,10 @@ class Services:
 
         storage, account = self.settings.storage, self.settings.video_indexer
         if storage.connection_string:
-            blobs = BlobServiceClient.from_connection_string(storage.connection_string, **_PATIENCE)
+            blobs = BlobServiceClient.from_connection_string(storage.connection_string, **_CLIENT_OPTIONS)
         else:
             assert storage.blob_service_uri is not None
-            blobs = BlobServiceClient(storage.blob_service_uri, self.credential, **_PATIENCE)
+            blobs = BlobServiceClient(storage.blob_service_uri, self.credential, **_CLIENT_OPTIONS)
         http = httpx.AsyncClient(headers={"User-Agent": "keywire"})
         tokens = AccessTokens(
             http,
@@ -116,9 +119,9 @@ class Services:
         encode = TextBase64EncodePolicy()
         if storage.connection_string:
             return QueueClient.from_connection_string(
-                storage.connection_string, name, message_encode_policy=encode, **_PATIENCE
+                storage.connection_string, name, message_encode_policy=encode, **_CLIENT_OPTIONS
             )
         assert storage.queue_service_uri is not None
         return QueueClient(
-            storage.queue_service_uri, name, self.credential, message_encode_policy=encode, **_PATIENCE
+            storage.queue_service_uri, name, self.credential, message_encode_policy=encode, **_CLIENT_OPTIONS
         )

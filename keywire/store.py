@@ -7,6 +7,7 @@ which version is published, and up to which moment on Video Indexer's clock it a
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Protocol
 
 from azure.core import MatchConditions
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 VERSION: Final = "version"
 PUBLISHED: Final = "published"
 AS_OF: Final = "asof"
+
+CACHED_CLIENTS: Final = 128
 
 
 class ConflictError(Exception):
@@ -119,7 +122,8 @@ class BlobDocumentStore:
     """
 
     def __init__(self, current: "ContainerClient", history: "ContainerClient", account_id: str) -> None:
-        self._current = current
+        # Making a client costs as much as half a request, and a job needs the same one three times.
+        self._current = lru_cache(maxsize=CACHED_CLIENTS)(current.get_blob_client)
         self._history = history
         self._account_id = account_id
 
@@ -194,7 +198,7 @@ class BlobDocumentStore:
                 continue
 
     def _document(self, video_id: str) -> "BlobClient":
-        return self._current.get_blob_client(f"{self._account_id}/{video_id}.json")
+        return self._current(f"{self._account_id}/{video_id}.json")
 
     def _version(self, document: KeywordDocument, suffix: str) -> "BlobClient":
         name = f"{document.version:06d}-{document.content_hash[:12]}.{suffix}"

@@ -28,6 +28,7 @@ from local.certificates import Certificates
 from local.functions_host.supervisor import FunctionsHost
 from local.processes import ChildProcess, inherited, python
 from local.storage import InsightsStorage
+from local.uploader import Uploader
 from local.video_indexer.config import EmulatorConfig
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class LocalStack:
         settings: App settings besides those that the stack itself makes.
         with_host: Whether to run the app; without, Core Tools can do it, with `core_tools_settings`.
         log: Where the output of every process goes; None keeps only what errors need.
+        access_log: Where Azurite writes a line for each request; None for nowhere.
     """
 
     app_directory: Path = PROJECT
@@ -64,6 +66,7 @@ class LocalStack:
     settings: Mapping[str, str] = field(default_factory=dict)
     with_host: bool = True
     log: TextIO | None = None
+    access_log: TextIO | None = None
 
     directory: Path = field(init=False)
     certificates: Certificates = field(init=False)
@@ -93,7 +96,12 @@ class LocalStack:
         self._identity_header, self.function_key, self.master_key = (
             secrets.token_urlsafe(32) for _ in range(3)
         )
-        self.azurite = Azurite(self.directory, self.certificates, log=self.log)
+        self.azurite = Azurite(
+            self.directory,
+            self.certificates,
+            access_log=self.access_log is not None,
+            log=self.access_log or self.log,
+        )
         self.cloud = ChildProcess(
             name="cloud",
             command=python(
@@ -187,6 +195,13 @@ class LocalStack:
         """An HTTP client that trusts the stack's certificate authority."""
         async with httpx.AsyncClient(verify=self.ssl_context(), timeout=30) as client:
             yield client
+
+    def uploader(self, http: httpx.AsyncClient) -> Uploader:
+        """An uploader to the account, with a client that trusts the stack."""
+        account = self.emulator
+        return Uploader(
+            http, self.video_indexer_url, account.resource_id, account.location, account.account_id
+        )
 
     def ssl_context(self) -> "ssl.SSLContext":
         """Trusts the stack's certificate authority and no other."""

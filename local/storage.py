@@ -6,13 +6,16 @@ no Function and has no managed identity.
 
 import asyncio
 import contextlib
+import ssl
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
 
+import aiohttp
 from azure.core.credentials import AccessToken
+from azure.core.pipeline.transport import AioHttpTransport
 from azure.storage.blob.aio import BlobServiceClient
 from azure.storage.queue import TextBase64EncodePolicy
 from azure.storage.queue.aio import QueueClient, QueueServiceClient
@@ -69,8 +72,12 @@ async def connect(
 ) -> AsyncIterator[InsightsStorage]:
     """Clients that trust the local certificate authority; closed at the end."""
     credential = OperatorCredential()
-    async with (
-        BlobServiceClient(blob_endpoint, credential, connection_verify=str(authority)) as blobs,
-        QueueServiceClient(queue_endpoint, credential, connection_verify=str(authority)) as queues,
-    ):
-        yield InsightsStorage(blobs, queues)
+    # `connection_verify` with a file would read it anew for each request.
+    connector = aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=authority), limit=0)
+    async with aiohttp.ClientSession(connector=connector) as session:
+        transport = AioHttpTransport(session=session, session_owner=False)
+        async with (
+            BlobServiceClient(blob_endpoint, credential, transport=transport) as blobs,
+            QueueServiceClient(queue_endpoint, credential, transport=transport) as queues,
+        ):
+            yield InsightsStorage(blobs, queues)

@@ -36,19 +36,21 @@ class Uploader:
     account_id: str
     _token: str = field(default="", init=False)
 
-    async def upload(self, name: str, media: bytes, callback_url: str) -> str:
+    async def upload(self, name: str, media: bytes, callback_url: str | None) -> str:
         """Upload a video as a multipart file; the id that the service gives it."""
+        told = {"callbackUrl": callback_url} if callback_url else {}
         response = await self._send(
             "POST",
             "",
-            params={"name": name[:MAX_NAME], "callbackUrl": callback_url, "privacy": "Private"},
+            params={"name": name[:MAX_NAME], "privacy": "Private"} | told,
             files={"file": ("video", media, "application/octet-stream")},
         )
         return str(response.json()["id"])
 
-    async def reindex(self, video_id: str, callback_url: str) -> None:
+    async def reindex(self, video_id: str, callback_url: str | None) -> None:
         """Have a video indexed again."""
-        await self._send("PUT", f"/{video_id}/ReIndex", params={"callbackUrl": callback_url})
+        told = {"callbackUrl": callback_url} if callback_url else {}
+        await self._send("PUT", f"/{video_id}/ReIndex", params=told)
 
     async def _send(self, method: str, path: str, **request: Any) -> httpx.Response:
         if not self._token:

@@ -117,13 +117,7 @@ async def _follow(
 ) -> None:
     """Upload the videos and watch until each has come through, or nothing moves any more."""
     async with stack.client() as http:
-        uploader = Uploader(
-            http,
-            stack.video_indexer_url,
-            stack.emulator.resource_id,
-            stack.emulator.location,
-            stack.emulator.account_id,
-        )
+        uploader = stack.uploader(http)
         uploads = asyncio.create_task(_upload(uploader, videos, stack.callback_url))
         try:
             last, moved = "", time.monotonic()

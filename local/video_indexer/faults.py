@@ -29,6 +29,7 @@ type Kind = Literal[
     "reset",
     "truncate",
     "garble",
+    "unfiltered",
     "expired-token",
     "in-progress",
     "not-json",
@@ -122,6 +123,8 @@ async def apply(
             return BrokenResponse(await operation(request))
         case "garble":
             return _garbled(await operation(request))
+        case "unfiltered":
+            return await operation(_without_query(request))
         case _:
             raise refusal_of(plane, fault.status, fault.error_type, fault.retry_after)
 
@@ -150,6 +153,11 @@ class BrokenResponse(Response):
         else:
             transport.close()  # what was written goes out first
         await _client_has_gone(receive)
+
+
+def _without_query(request: Request) -> Request:
+    """The request as a service sees it that ignores what it was asked to leave out."""
+    return Request({**request.scope, "query_string": b""}, request.receive)
 
 
 async def _hang(seconds: float, sleep: Sleep, receive: Receive) -> None:

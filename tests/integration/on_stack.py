@@ -8,7 +8,6 @@ import httpx
 
 from keywire.settings import EVENTS_QUEUE, KEYWORDS_CONTAINER
 from local.stack import LocalStack
-from local.uploader import Uploader
 from tests.integration.waiting import eventually
 
 NOBODY = "http://127.0.0.1:9/nobody"
@@ -17,11 +16,7 @@ NOBODY = "http://127.0.0.1:9/nobody"
 async def upload(
     stack: LocalStack, http: httpx.AsyncClient, body: bytes, callback_url: str | None = None
 ) -> str:
-    account = stack.emulator
-    uploader = Uploader(
-        http, stack.video_indexer_url, account.resource_id, account.location, account.account_id
-    )
-    return await uploader.upload("A video", body, callback_url or stack.callback_url)
+    return await stack.uploader(http).upload("A video", body, callback_url or stack.callback_url)
 
 
 async def indexed(stack: LocalStack, http: httpx.AsyncClient, video_id: str) -> None:

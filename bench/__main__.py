@@ -1,0 +1,52 @@
+"""`python3 dev.py bench [NAME]... [--json FILE]`: the measurements, with what is aimed at."""
+
+import argparse
+import asyncio
+import importlib
+import json
+import os
+import platform
+import sys
+import time
+from pathlib import Path
+from typing import Final
+
+from local.serve import run as run_on_stack
+
+NAMES: Final = ("ack", "throughput", "operations", "cold_start", "memory")
+
+
+def main() -> int:
+    """Parse the command line and measure."""
+    parser = argparse.ArgumentParser(prog="dev.py bench", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(NAMES)}; all without one")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="leave the figures there")
+    parser.add_argument("--scale", type=float, default=1.0, help="of the work, for a quick look: 0.1 of it")
+    arguments = parser.parse_args()
+    unknown = [name for name in arguments.names if name not in NAMES]
+    if unknown:
+        parser.error(f"there is no benchmark {', '.join(unknown)}; there are {', '.join(NAMES)}")
+    return run_on_stack(_measure(arguments.names or list(NAMES), arguments.scale, arguments.json))
+
+
+async def _measure(names: list[str], scale: float, file: Path | None) -> int:
+    machine = f"{os.cpu_count()} processors, {platform.system()} {platform.machine()}"
+    print(f"{machine}, Python {platform.python_version()}", flush=True)
+    found: dict[str, float] = {}
+    for name in names:
+        benchmark = importlib.import_module(f"bench.{name}")
+        began = time.monotonic()
+        figures = await benchmark.run(scale)
+        print(f"\n{name} ({time.monotonic() - began:.0f} s)")
+        for key, value in figures.items():
+            aim = benchmark.AIMS.get(key)
+            said = "" if aim is None else f"  aim {aim}, {'met' if aim.is_met(value) else 'MISSED'}"
+            print(f"  {key:<44}{value:>10.3f}{said}", flush=True)
+        found |= figures
+    if file is not None:
+        await asyncio.to_thread(file.write_text, json.dumps(found, indent=2) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
