@@ -1,8 +1,8 @@
 """`throughput`: from callbacks to events, beside the floor and beside the usual way.
 
-The floor is what storage is asked for, bare (`floor`), at the concurrency that serves it best; the baseline is
-`apps/baseline`. They take turns, and each turn has a new stack and new videos: Azurite becomes slower with
-what it holds, and would count that against whoever comes later.
+The floor is what storage is asked for, bare (`floor`), at the concurrency that serves it best; the
+baseline is `apps/baseline`. They take turns, and each turn has a new stack and new videos: Azurite becomes
+slower with what it holds, and would count that against whoever comes later.
 """
 
 import asyncio

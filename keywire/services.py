@@ -83,7 +83,9 @@ class Services:
         else:
             assert storage.blob_service_uri is not None
             blobs = BlobServiceClient(storage.blob_service_uri, self.credential, **_CLIENT_OPTIONS)
-        http = httpx.AsyncClient(headers={"User-Agent": "keywire"})
+        # Enough for every job in flight: httpx closes what is over 20 idle connections, and all after 5 s.
+        limits = httpx.Limits(max_connections=64, max_keepalive_connections=64, keepalive_expiry=60.0)
+        http = httpx.AsyncClient(headers={"User-Agent": "keywire"}, limits=limits)
         tokens = AccessTokens(
             http,
             self.credential,
