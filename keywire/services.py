@@ -33,7 +33,7 @@ _CLIENT_OPTIONS: Final[dict[str, Any]] = {
     "random_jitter_range": 1,
     "connection_timeout": 5,
     "read_timeout": 20,
-    # With these, every request reads ~/.netrc anew in another thread, a third of its own time. Function apps
+    # With these, every request reads ~/.netrc anew in another thread, a quarter of its own time. Function apps
     # have no proxy and no netrc.
     "use_env_settings": False,
 }

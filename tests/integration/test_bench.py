@@ -1,0 +1,78 @@
+"""The measurements as commands; only what counts and does not time is held to its figures here."""
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench import indexes
+from bench.figures import Aim, median_ratio, percentile
+from keywire.video_indexer import index
+from local.stack import PROJECT
+
+
+async def bench(*arguments: str) -> tuple[int, str]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "bench", *arguments),
+        cwd=PROJECT,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    output, _ = await process.communicate()
+    return await process.wait(), output.decode()
+
+
+async def test_a_new_video_costs_one_question_and_five_storage_requests(tmp_path: Path) -> None:
+    code, output = await bench("operations", "--json", str(tmp_path / "figures.json"))
+    assert code == 0, output
+    figures = json.loads((tmp_path / "figures.json").read_text())
+    kinds = ("video_indexer", "storage", "event_sends", "callback_sends", "host_deletes")
+    assert {
+        job: [figures[f"operations.{job}.{kind}"] for kind in kinds]
+        for job in ("new", "duplicate", "unchanged", "changed")
+    } == {
+        "new": [1, 5, 1, 1, 1],
+        "duplicate": [1, 2, 0, 1, 1],
+        "unchanged": [1, 2, 0, 1, 1],
+        "changed": [1, 5, 1, 1, 1],
+    }
+    assert "aim <= 6, met" in output
+
+
+async def test_callbacks_and_memory_are_measured(tmp_path: Path) -> None:
+    code, output = await bench("ack", "memory", "--scale", "0.02", "--json", str(tmp_path / "figures.json"))
+    assert code == 0, output
+    figures = json.loads((tmp_path / "figures.json").read_text())
+    names = {"ack.p50_ratio", "ack.p99_ratio", "memory.growth_ratio", "memory.large_index_mb"}
+    assert names <= figures.keys()
+    assert all(figures[name] > 0 for name in names)
+
+
+async def test_a_benchmark_that_there_is_not_is_refused_with_those_that_there_are() -> None:
+    code, output = await bench("speed")
+    assert code == 2
+    assert "there is no benchmark speed; there are ack, throughput" in output
+
+
+def test_a_percentile_is_a_value_that_was_measured() -> None:
+    assert percentile([3, 1, 2, 4], 50) == 2
+    assert percentile([3, 1, 2, 4], 99) == 4
+
+
+def test_a_ratio_compares_what_saw_the_same_machine() -> None:
+    assert median_ratio([1, 10, 3], [2, 10, 3]) == 1
+
+
+@pytest.mark.parametrize(("relation", "met"), [("<=", True), (">=", False)])
+def test_an_aim_is_a_bound(relation: str, met: bool) -> None:
+    assert Aim(relation, 2.0).is_met(1.5) is met
+
+
+def test_a_generated_index_is_one_and_of_the_size_of_a_real_one() -> None:
+    body = indexes.index(7)
+    assert body == indexes.index(7)
+    assert 100_000 < len(body) < 200_000
+    assert len(index.parse(body).videos[0].keywords) == indexes.KEYWORDS
