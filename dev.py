@@ -5,6 +5,7 @@
     python3 dev.py stack    the local stack, kept up
     python3 dev.py test     the tests (arguments go to pytest)
     python3 dev.py bench    the measurements (docs/performance.md)
+    python3 dev.py schemas  write the JSON Schemas of schemas/ anew from the types
     python3 dev.py check    lint, format, types, requirements
     python3 dev.py lock     compile the requirements anew from pyproject.toml
 
@@ -35,6 +36,7 @@ COMMANDS = {
     "stack": (("local.serve",), True),
     "test": (("pytest",), True),
     "bench": (("bench",), True),
+    "schemas": (("local.schemas",), False),
     "check": (("local.check",), False),
     "lock": (("local.lock",), False),
 }

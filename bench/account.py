@@ -21,7 +21,12 @@ LOOK_SECONDS: Final = 0.1
 
 
 def stack(**options: Any) -> LocalStack:
-    """A stack whose Video Indexer has no limits and needs no time; `options` as `LocalStack` takes them."""
+    """A stack whose Video Indexer has no limits and needs no time; `options` as `LocalStack` takes them.
+
+    Without Event Grid and the process for rematches: what is measured has the machine to itself.
+    """
+    options["instances"] = {"function:rematch": 0, **options.get("instances", {})}
+    options.setdefault("event_grid", False)
     emulator = dataclasses.replace(
         ACCOUNT, indexing_seconds=0.0, requests_per_second=None, requests_per_minute=None
     )

@@ -19,6 +19,7 @@ from local.stack import PROJECT, LocalStack
 
 AIMS: Final[Mapping[str, Aim]] = {"cold_start.ratio": Aim("<=", 1.6)}
 ROUNDS: Final = 15
+ONLY_HTTP: Final = {"function:extraction": 0, "function:rematch": 0}
 FLOOR: Final = Path(__file__).parent / "apps" / "floor"
 
 
@@ -50,7 +51,7 @@ async def run(scale: float) -> Figures:
 async def _first_answer(running: LocalStack, app: Path) -> float:
     """The seconds from the start of the HTTP process to its first 202."""
     began = time.perf_counter()
-    async with FunctionsHost(app, running.app_environment(), {"function:extraction": 0}) as host:
+    async with FunctionsHost(app, running.app_environment(), ONLY_HTTP) as host:
         url = f"{host.url}/api/video-indexer/callback"
         async with account.caller(url, running.function_key) as call:
             status = await call(uuid.uuid4().hex)

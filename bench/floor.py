@@ -54,9 +54,8 @@ class Sample:
             extracted_at=job.received_at,
         )
         body = documents.encode(document)
-        sent = events.events_of(
-            document, previous=None, source="/" * 150, body=body, url="/" * 150, traceparent=job.traceparent
-        )
+        origin = events.Origin(source="/" * 150, body=body, url="/" * 150, traceparent=job.traceparent)
+        sent = events.events_of(document, origin, previous=None)
         return cls(jobs.encode(job), body, events.join(sent))
 
 

@@ -14,7 +14,13 @@ from typing import Final
 from bench import account, indexes
 from bench.figures import Aim, Figures
 from keywire import jobs
-from keywire.settings import EVENTS_QUEUE, HISTORY_CONTAINER, KEYWORDS_CONTAINER
+from keywire.settings import (
+    CONFIG_CONTAINER,
+    CONTROL_CONTAINER,
+    EVENTS_QUEUE,
+    HISTORY_CONTAINER,
+    KEYWORDS_CONTAINER,
+)
 from local.stack import LocalStack
 
 AIMS: Final[Mapping[str, Aim]] = {
@@ -77,6 +83,8 @@ def _kind(request: re.Match[str]) -> str:
     method, where = request["method"], request["where"]
     if where in {KEYWORDS_CONTAINER, HISTORY_CONTAINER}:
         return "storage"
+    if where in {CONFIG_CONTAINER, CONTROL_CONTAINER}:
+        return "interests"  # at most once in half a minute, for all jobs of a process
     if (method, where) == ("POST", EVENTS_QUEUE):
         return "events"
     if (method, where) == ("POST", jobs.QUEUE):

@@ -1,16 +1,14 @@
 """Video Indexer's callback: one job on the queue, and the answer."""
 
 import asyncio
-import json
 import logging
-import secrets
 from datetime import UTC, datetime
 from typing import Final
 
 import azure.functions as func
 from azure.core.exceptions import AzureError
 
-from handlers.shared import services
+from handlers.shared import answer, services, traceparent_of
 from keywire import jobs, signals
 
 # Video Indexer's patience is not documented; a caller never waits longer than 5 s.
@@ -30,32 +28,21 @@ async def callback(req: func.HttpRequest, context: func.Context) -> func.HttpRes
             req.params,
             job_id=jobs.new_job_id(),
             received_at=datetime.now(UTC),
-            traceparent=context.trace_context.trace_parent or _new_traceparent(),
+            traceparent=traceparent_of(context),
         )
     except signals.InvalidCallbackError as error:
         logger.warning("callback refused: %s", error)
-        return _answer(400, {"error": str(error)})
+        return answer(400, {"error": str(error)})
     if isinstance(job, signals.Ignored):
         logger.info("callback video=%s ignored: %s", job.video_id, job.reason)
-        return _answer(200, {"status": "ignored", "reason": job.reason})
+        return answer(200, {"status": "ignored", "reason": job.reason})
     try:
         async with asyncio.timeout(ANSWER_SECONDS):
             await services.job_queue.send(job)
     except (AzureError, TimeoutError) as error:
         logger.error("callback video=%s not queued: %s", job.video_id, type(error).__name__)  # noqa: TRY400
-        return _answer(
+        return answer(
             503, {"error": "the job could not be queued"}, {"Retry-After": str(RETRY_AFTER_SECONDS)}
         )
     logger.info("callback video=%s job=%s queued", job.video_id, job.job_id)
-    return _answer(202, {"status": "queued", "videoId": job.video_id, "jobId": job.job_id})
-
-
-def _answer(status: int, body: dict[str, str], headers: dict[str, str] | None = None) -> func.HttpResponse:
-    return func.HttpResponse(
-        json.dumps(body), status_code=status, headers=headers, mimetype="application/json"
-    )
-
-
-def _new_traceparent() -> str:
-    """W3C trace context, version 00, sampled: for a host that gives none."""
-    return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
+    return answer(202, {"status": "queued", "videoId": job.video_id, "jobId": job.job_id})

@@ -10,6 +10,8 @@ from keywire.content import FAILED_STATES, Content, SourceVideo, hash_of
 from keywire.keywords import Keyword
 
 SCHEMA_VERSION: Final = 1
+# Of a tombstone; Video Indexer has no such state, it answers that the video was removed.
+REMOVED_STATE: Final = "Removed"
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True):

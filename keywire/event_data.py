@@ -1,27 +1,10 @@
-"""What events say of a version, each type's `data`: pure.
+"""The `data` of each event type: the contract with consumers, from which the schemas are generated."""
 
-A builder gives how many keywords there are to tell, the most important first, and a function that tells the
-first so many of them: an event is cut to its size by its envelope, which alone knows it. The other fields
-have limits under which an event fits 48 KiB even where every character is escaped: prose is cut, what
-identifies or is parsed is left out whole. What an event can't hold is in the document that it points at.
-"""
-
-from collections.abc import Callable, Sequence
-from typing import Final, TypedDict
+from typing import Any
 
 import msgspec
 
-from keywire.documents import Failure, KeywordDocument, keywords_of
-from keywire.keywords import Keyword
-
-MAX_PROSE: Final = 512
-MAX_EXTERNAL_ID: Final = 512
-MAX_METADATA: Final = 2048
-
-# A keyword counts as changed when its confidence moved by at least this much …
-CONFIDENCE_MARGIN: Final = 0.05
-# … or its first or total time by at least this many seconds: a re-index moves times by fractions.
-SECONDS_MARGIN: Final = 1.0
+from keywire.documents import Failure
 
 
 class Pointer(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,141 +80,89 @@ class FailedData(_Video, frozen=True, kw_only=True, rename="camel"):
     truncated: bool
 
 
-type Data = ExtractedData | ChangedData | FailedData
-type Teller = Callable[[int], Data]
+class RemovedData(_Video, frozen=True, kw_only=True, rename="camel"):
+    """The video is gone from Video Indexer: what was known of it before, for those who have to take it back.
+
+    Attributes:
+        keyword_count: How many keywords it had.
+        keywords: The best ones first.
+        truncated: Whether there were more, or longer ones.
+    """
+
+    keyword_count: int
+    keywords: tuple[EventKeyword, ...]
+    truncated: bool
 
 
-def extracted(document: KeywordDocument, pointer: Pointer) -> tuple[int, Teller]:
-    """Of a first processed version: how many keywords it has, and what tells them."""
-    keywords = sorted(keywords_of(document), key=_importance)
-    cut = _is_cut(document, keywords)
+class InterestReference(msgspec.Struct, frozen=True, kw_only=True):
+    """An interest as it was when it matched.
 
-    def data(count: int) -> ExtractedData:
-        return ExtractedData(
-            **_video(document, pointer),
-            keyword_count=len(keywords),
-            keywords=tuple(_event_keyword(keyword) for keyword in keywords[:count]),
-            truncated=cut or count < len(keywords),
-        )
+    Attributes:
+        hash: SHA-256 (hex) of its definition.
+        attributes: What its owner handed through: a campaign, a category.
+    """
 
-    return len(keywords), data
+    id: str
+    name: str
+    hash: str
+    attributes: dict[str, Any]
 
 
-def changed(document: KeywordDocument, previous: KeywordDocument, pointer: Pointer) -> tuple[int, Teller]:
-    """Of a later one: how many keywords came, went or changed, and what tells them."""
-    before, after = _by_text(previous), _by_text(document)
-    changes = [(before.get(key), after.get(key)) for key in before | after]
-    news = sorted((change for change in changes if _is_news(*change)), key=_change_importance)
-    cut = _is_cut(document, [keyword for change in news for keyword in change if keyword])
+class MatchedTerm(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """Why and where: a term of the interest, and the keyword that it met.
 
-    def data(count: int) -> ChangedData:
-        told = news[:count]
-        return ChangedData(
-            **_video(document, pointer),
-            keyword_count=len(document.keywords),
-            added=tuple(_event_keyword(new) for old, new in told if old is None and new),
-            removed=tuple(_event_keyword(old) for old, new in told if new is None and old),
-            changed=tuple(
-                ChangedKeyword(before=_event_keyword(old), after=_event_keyword(new))
-                for old, new in told
-                if old and new
-            ),
-            truncated=cut or count < len(news),
-        )
+    Attributes:
+        term: As the interest has it.
+        text: The keyword.
+        ranges: `[start, end]` in seconds of the video, the first ones.
+        total_seconds: Of all its ranges.
+        video_id: In a project, the video that the times belong to.
+    """
 
-    return len(news), data
-
-
-def failed(document: KeywordDocument, pointer: Pointer) -> Teller:
-    """Of a failed one: no keywords, only why."""
-    failure = document.failure or Failure(code=None, message=None)
-    message = failure.message and failure.message[:MAX_PROSE]
-    code = failure.code and failure.code[:MAX_PROSE]
-
-    def data(_: int) -> FailedData:
-        return FailedData(
-            **_video(document, pointer),
-            state=document.state,
-            failure=Failure(code=code, message=message),
-            truncated=_is_cut(document, ()) or (code, message) != (failure.code, failure.message),
-        )
-
-    return data
-
-
-class _VideoFields(TypedDict):
-    account_id: str
-    video_id: str
-    name: str | None
-    external_id: str | None
-    metadata: str | None
-    duration_seconds: float | None
+    term: str
+    text: str
+    confidence: float | None
     language: str | None
+    ranges: tuple[tuple[float, float], ...]
+    total_seconds: float
+    video_id: str | None = None
+
+
+class MatchedData(_Video, frozen=True, kw_only=True, rename="camel"):
+    """An interest matches.
+
+    Attributes:
+        score: 0 to 1; grows with confidence, with time, and with the terms that were met.
+        terms: Why, the best reasons first.
+        truncated: Whether there are more reasons, more ranges or longer texts.
+    """
+
+    interest: InterestReference
+    score: float
+    terms: tuple[MatchedTerm, ...]
+    truncated: bool
+
+
+class FormerMatch(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """The match that holds no longer.
+
+    Attributes:
+        event_id: Of the event that told it.
+        version: Of the document then.
+    """
+
+    event_id: str
     version: int
-    document: Pointer
+    score: float
+    terms: tuple[MatchedTerm, ...]
 
 
-def _video(document: KeywordDocument, pointer: Pointer) -> _VideoFields:
-    return {
-        "account_id": document.account_id,
-        "video_id": document.video_id,
-        "name": document.name and document.name[:MAX_PROSE],
-        "external_id": _within(document.external_id, MAX_EXTERNAL_ID),
-        "metadata": _within(document.metadata, MAX_METADATA),
-        "duration_seconds": document.duration_seconds,
-        "language": _within(document.language, MAX_PROSE),
-        "version": document.version,
-        "document": pointer,
-    }
+class WithdrawnData(_Video, frozen=True, kw_only=True, rename="camel"):
+    """An interest that matched before no longer does."""
+
+    interest: InterestReference
+    former: FormerMatch
+    truncated: bool
 
 
-def _within(text: str | None, limit: int) -> str | None:
-    return text if text is not None and len(text) <= limit else None
-
-
-def _is_cut(document: KeywordDocument, keywords: Sequence[Keyword]) -> bool:
-    return (
-        len(document.name or "") > MAX_PROSE
-        or len(document.external_id or "") > MAX_EXTERNAL_ID
-        or len(document.metadata or "") > MAX_METADATA
-        or any(len(keyword.text) > MAX_PROSE for keyword in keywords)
-    )
-
-
-def _event_keyword(keyword: Keyword) -> EventKeyword:
-    return EventKeyword(
-        text=keyword.text[:MAX_PROSE],
-        normalized=keyword.normalized[:MAX_PROSE],
-        language=_within(keyword.language, MAX_PROSE),
-        confidence=keyword.confidence,
-        total_seconds=keyword.total_seconds,
-        first_seconds=keyword.first_seconds,
-        score=keyword.score,
-        video_id=keyword.video_id,
-    )
-
-
-def _importance(keyword: Keyword) -> tuple[float, str, str, str]:
-    return -keyword.score, keyword.normalized, keyword.text, keyword.video_id or ""
-
-
-def _by_text(document: KeywordDocument) -> dict[tuple[str, str | None], Keyword]:
-    """The keywords by what identifies them across versions; of several the most important."""
-    ordered = sorted(keywords_of(document), key=_importance, reverse=True)
-    return {(keyword.normalized, keyword.video_id): keyword for keyword in ordered}
-
-
-def _is_news(old: Keyword | None, new: Keyword | None) -> bool:
-    if old is None or new is None:
-        return True
-    return (
-        (old.confidence is None) != (new.confidence is None)
-        or abs((old.confidence or 0.0) - (new.confidence or 0.0)) >= CONFIDENCE_MARGIN
-        or abs(old.total_seconds - new.total_seconds) >= SECONDS_MARGIN
-        or (old.first_seconds is None) != (new.first_seconds is None)
-        or abs((old.first_seconds or 0.0) - (new.first_seconds or 0.0)) >= SECONDS_MARGIN
-    )
-
-
-def _change_importance(change: tuple[Keyword | None, Keyword | None]) -> tuple[float, str, str, str]:
-    return min(_importance(keyword) for keyword in change if keyword)
+type Data = ExtractedData | ChangedData | FailedData | RemovedData | MatchedData | WithdrawnData

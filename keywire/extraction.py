@@ -23,11 +23,14 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Final, Protocol
 
-from keywire import documents, events
+from keywire import documents, events, version_events
 from keywire.content import FAILED_STATES, PROCESSED, Content, hash_of, read_content
 from keywire.documents import KeywordDocument
+from keywire.events import Origin
+from keywire.interest_events import InForce
+from keywire.interest_source import InterestSource
 from keywire.jobs import ExtractionJob
-from keywire.publishers import Publisher
+from keywire.publishers import Destinations
 from keywire.store import ConflictError, DocumentStore, Marks, Stored
 from keywire.video_indexer import index
 from keywire.video_indexer.errors import NotReadyError, TransientError, UnusableError
@@ -68,7 +71,8 @@ class Extraction:
     Attributes:
         source: Where indexes come from.
         store: Where documents go.
-        publishers: Every destination of events.
+        destinations: Where events go.
+        interests: What customers care about.
         account_id: The Video Indexer account (GUID).
         event_source: Its ARM resource id.
         clock: The time now (UTC).
@@ -76,7 +80,8 @@ class Extraction:
 
     source: IndexSource
     store: DocumentStore
-    publishers: Sequence[Publisher]
+    destinations: Destinations
+    interests: InterestSource
     account_id: str
     event_source: str
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -150,31 +155,50 @@ class Extraction:
         body, url = await self.store.create_version(document)
         stored = documents.decode(body)
         previous = current.document if current else None
+        origin = Origin(source=self.event_source, body=body, url=url, traceparent=traceparent)
         built = events.events_of(
-            stored, previous=previous, source=self.event_source, body=body, url=url, traceparent=traceparent
+            stored,
+            origin,
+            previous=previous,
+            matches=(await self.interests.matcher()).match(stored),
+            before=await self._in_force(previous),
         )
         lines = await self.store.create_events(stored, events.join(built))
         marks = Marks(
             version=stored.version, published_version=previous.version if previous else 0, as_of=as_of
         )
         etag = await self.store.replace(stored.video_id, body, marks, current.etag if current else None)
-        await self._send(lines)
+        await self.destinations.publish(events.split(lines))
         try:
             await self._mark_published(Stored(document=stored, etag=etag, published=False, as_of=as_of))
         except ConflictError:
             # Any job that changed the document since has published this version first (step 2).
             logger.info("video=%s version=%d was marked by another job", stored.video_id, stored.version)
 
+    async def published(self, video_id: str) -> Stored | None:
+        """The current document, its version published; None where there is no document."""
+        return await self._publish(await self.store.read(video_id))
+
+    async def touch(self, current: Stored) -> None:
+        """Give the document a new ETag: who read it before and would write it now starts again.
+
+        Raises:
+            ConflictError: Somebody else wrote it.
+        """
+        await self._mark_published(current)
+
     async def _publish(self, current: Stored | None) -> Stored | None:
         """Step 2."""
         if current is None or current.published:
             return current
-        await self._send(await self.store.read_events(current.document))
+        own = self.store.own_events(current.document)
+        await self.destinations.publish(events.split(await self.store.read_list(own)))
         return await self._mark_published(current)
 
-    async def _send(self, lines: bytes) -> None:
-        for publisher in self.publishers:
-            await publisher.publish(events.split(lines))
+    async def _in_force(self, previous: KeywordDocument | None) -> dict[str, InForce]:
+        if previous is None:
+            return {}
+        return (await version_events.told_of(self.store, self.destinations, previous)).in_force
 
     async def _mark_published(self, current: Stored) -> Stored:
         version = current.document.version

@@ -17,6 +17,21 @@ class Publisher(Protocol):
         """Send all of `events`; sending them again after a failure is harmless to consumers."""
 
 
+class Destinations:
+    """Every destination that is configured.
+
+    A failure leaves it open who has what: the same bytes are sent again to all.
+    """
+
+    def __init__(self, *publishers: Publisher) -> None:
+        self._publishers = publishers
+
+    async def publish(self, events: Sequence[bytes]) -> None:
+        """Send all of `events` to each, in order; returns when all have taken all of them."""
+        for publisher in self._publishers:
+            await publisher.publish(events)
+
+
 class QueuePublisher:
     """Events on a Storage queue, each a base64 message as the Functions queue trigger expects it.
 

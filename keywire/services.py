@@ -12,17 +12,24 @@ from typing import TYPE_CHECKING, Any, Final
 from keywire import jobs
 from keywire.job_queue import JobQueue
 from keywire.settings import (
+    CONFIG_CONTAINER,
+    CONTROL_CONTAINER,
     EVENTS_QUEUE,
     HISTORY_CONTAINER,
+    INTERESTS_BLOB,
     KEYWORDS_CONTAINER,
     Settings,
 )
 
 if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
+    from azure.storage.blob.aio import BlobServiceClient
     from azure.storage.queue.aio import QueueClient
 
     from keywire.extraction import Extraction
+    from keywire.interest_source import InterestSource
+    from keywire.publishers import Destinations
+    from keywire.rematch_pages import RematchPages
 
 _CLIENT_OPTIONS: Final[dict[str, Any]] = {
     # Three retries after about 2, 4 and 8 seconds: the SDK's own first wait of 18 s outlasts a caller's
@@ -33,7 +40,7 @@ _CLIENT_OPTIONS: Final[dict[str, Any]] = {
     "random_jitter_range": 1,
     "connection_timeout": 5,
     "read_timeout": 20,
-    # With these, every request reads ~/.netrc anew in another thread, a quarter of its own time. Function apps
+    # With these, every request reads ~/.netrc anew in another thread, a quarter of its time. Function apps
     # have no proxy and no netrc.
     "use_env_settings": False,
 }
@@ -70,19 +77,12 @@ class Services:
     def extraction(self) -> "Extraction":
         """The extraction use case."""
         import httpx  # noqa: PLC0415
-        from azure.storage.blob.aio import BlobServiceClient  # noqa: PLC0415
 
         from keywire.extraction import Extraction  # noqa: PLC0415
-        from keywire.publishers import QueuePublisher  # noqa: PLC0415
         from keywire.store import BlobDocumentStore  # noqa: PLC0415
         from keywire.video_indexer import AccessTokens, VideoIndexerClient  # noqa: PLC0415
 
-        storage, account = self.settings.storage, self.settings.video_indexer
-        if storage.connection_string:
-            blobs = BlobServiceClient.from_connection_string(storage.connection_string, **_CLIENT_OPTIONS)
-        else:
-            assert storage.blob_service_uri is not None
-            blobs = BlobServiceClient(storage.blob_service_uri, self.credential, **_CLIENT_OPTIONS)
+        account = self.settings.video_indexer
         # Enough for every job in flight: httpx closes what is over 20 idle connections, and all after 5 s.
         limits = httpx.Limits(max_connections=64, max_keepalive_connections=64, keepalive_expiry=60.0)
         http = httpx.AsyncClient(headers={"User-Agent": "keywire"}, limits=limits)
@@ -103,14 +103,65 @@ class Services:
                 language=account.language,
             ),
             store=BlobDocumentStore(
-                blobs.get_container_client(KEYWORDS_CONTAINER),
-                blobs.get_container_client(HISTORY_CONTAINER),
+                self.blobs.get_container_client(KEYWORDS_CONTAINER),
+                self.blobs.get_container_client(HISTORY_CONTAINER),
                 account.account_id,
             ),
-            publishers=[QueuePublisher(self.queue(EVENTS_QUEUE))],
+            destinations=self.destinations,
+            interests=self.interests,
             account_id=account.account_id,
             event_source=account.resource_id,
         )
+
+    @cached_property
+    def rematch_pages(self) -> "RematchPages":
+        """The rematch use case."""
+        from keywire import rematch_orders  # noqa: PLC0415
+        from keywire.rematch import Rematch  # noqa: PLC0415
+        from keywire.rematch_pages import RematchPages  # noqa: PLC0415
+
+        return RematchPages(
+            Rematch(extraction=self.extraction),
+            self.blobs.get_container_client(KEYWORDS_CONTAINER),
+            self.blobs.get_container_client(CONTROL_CONTAINER),
+            self.queue(rematch_orders.QUEUE),
+            self.settings.video_indexer.account_id,
+        )
+
+    @cached_property
+    def interests(self) -> "InterestSource":
+        """What customers care about."""
+        from keywire.interest_source import InterestSource  # noqa: PLC0415
+
+        return InterestSource(
+            file=self.blobs.get_blob_client(CONFIG_CONTAINER, INTERESTS_BLOB),
+            last_good=self.blobs.get_blob_client(CONTROL_CONTAINER, INTERESTS_BLOB),
+        )
+
+    @cached_property
+    def destinations(self) -> "Destinations":
+        """Where events go: the queue always, the Event Grid topic where one is configured."""
+        from keywire.publishers import Destinations, QueuePublisher  # noqa: PLC0415
+
+        queue = QueuePublisher(self.queue(EVENTS_QUEUE))
+        endpoint = self.settings.event_grid_endpoint
+        if endpoint is None:
+            return Destinations(queue)
+        from keywire import event_grid  # noqa: PLC0415
+
+        topic = event_grid.EventGridPublisher(event_grid.connect(endpoint, self.credential))
+        return Destinations(queue, topic)
+
+    @cached_property
+    def blobs(self) -> "BlobServiceClient":
+        """The blob service."""
+        from azure.storage.blob.aio import BlobServiceClient  # noqa: PLC0415
+
+        storage = self.settings.storage
+        if storage.connection_string:
+            return BlobServiceClient.from_connection_string(storage.connection_string, **_CLIENT_OPTIONS)
+        assert storage.blob_service_uri is not None
+        return BlobServiceClient(storage.blob_service_uri, self.credential, **_CLIENT_OPTIONS)
 
     def queue(self, name: str) -> "QueueClient":
         """A client of a queue, its messages encoded with base64 as the Functions queue trigger expects."""

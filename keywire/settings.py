@@ -14,6 +14,9 @@ CONNECTION: Final = "InsightsStorage"
 
 KEYWORDS_CONTAINER: Final = "keywords"
 HISTORY_CONTAINER: Final = "keywords-history"
+CONFIG_CONTAINER: Final = "config"
+CONTROL_CONTAINER: Final = "control"
+INTERESTS_BLOB: Final = "interests.json"
 EVENTS_QUEUE: Final = "personalization-events"
 
 _GUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
@@ -80,11 +83,16 @@ class VideoIndexerSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """All settings."""
+    """All settings.
+
+    Attributes:
+        event_grid_endpoint: Of the custom topic that gets all events besides the queue, or None.
+    """
 
     storage: StorageSettings
     identity: IdentitySettings
     video_indexer: VideoIndexerSettings
+    event_grid_endpoint: str | None
 
     @staticmethod
     def from_environment(environment: Mapping[str, str]) -> "Settings":
@@ -114,6 +122,7 @@ class Settings:
                     "AZURE_RESOURCE_MANAGER_AUDIENCE", resource_manager
                 ),
             ),
+            event_grid_endpoint=reader.checked("EVENT_GRID_TOPIC_ENDPOINT", _ENDPOINT, "an https address"),
         )
         reader.check()
         return settings

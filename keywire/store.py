@@ -16,6 +16,7 @@ from azure.storage.blob import ContentSettings
 
 from keywire import documents
 from keywire.documents import KeywordDocument
+from keywire.jobs import is_video_id
 
 if TYPE_CHECKING:
     from azure.storage.blob.aio import BlobClient, ContainerClient
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 VERSION: Final = "version"
 PUBLISHED: Final = "published"
 AS_OF: Final = "asof"
+
+EVENTS: Final = "events.ndjson"
+REMATCH: Final = "rematch-"
 
 CACHED_CLIENTS: Final = 128
 
@@ -71,6 +75,19 @@ class Marks:
         }
 
 
+@dataclass(frozen=True, kw_only=True)
+class EventList:
+    """A stored list of events.
+
+    Attributes:
+        name: Its blob.
+        published: Whether every destination has it; None for a version's own, whose document says so.
+    """
+
+    name: str
+    published: bool | None
+
+
 class DocumentStore(Protocol):
     """Where documents are kept; `BlobDocumentStore` in production."""
 
@@ -91,8 +108,30 @@ class DocumentStore(Protocol):
             ConflictError: They lay there and were taken away.
         """
 
-    async def read_events(self, document: KeywordDocument) -> bytes:
-        """The events of a version."""
+    def version_url(self, document: KeywordDocument) -> str:
+        """Where a version lies."""
+
+    def own_events(self, document: KeywordDocument) -> EventList:
+        """The list that a version was made with."""
+
+    async def event_lists(self, document: KeywordDocument) -> list[EventList]:
+        """The event lists of a version: its own, then those of rematches, oldest first."""
+
+    async def read_list(self, event_list: EventList) -> bytes:
+        """The events of a list."""
+
+    async def create_rematch(self, document: KeywordDocument, number: int, events: bytes) -> EventList:
+        """Write a version's next rematch list; its number is one more than there are.
+
+        Raises:
+            ConflictError: Another rematch has that number.
+        """
+
+    async def mark_list_published(self, event_list: EventList) -> None:
+        """Note that every destination has the list."""
+
+    async def read_version(self, video_id: str, version: int, content_hash: str) -> KeywordDocument:
+        """A version of the past."""
 
     async def replace(self, video_id: str, body: bytes, marks: Marks, etag: str | None) -> str:
         """Make `body` the current document if that still is `etag` (None: if there is none); the new ETag.
@@ -150,12 +189,55 @@ class BlobDocumentStore:
 
     async def create_events(self, document: KeywordDocument, events: bytes) -> bytes:
         """See `DocumentStore`."""
-        return await _create(self._version(document, "events.ndjson"), events, "application/x-ndjson")
+        return await _create(self._version(document, EVENTS), events, "application/x-ndjson")
 
-    async def read_events(self, document: KeywordDocument) -> bytes:
+    def version_url(self, document: KeywordDocument) -> str:
         """See `DocumentStore`."""
-        download = await self._version(document, "events.ndjson").download_blob()
-        return await download.readall()
+        return self._version(document, "json").url
+
+    def own_events(self, document: KeywordDocument) -> EventList:
+        """See `DocumentStore`."""
+        name = self._name(document.video_id, document.version, document.content_hash, EVENTS)
+        return EventList(name=name, published=None)
+
+    async def event_lists(self, document: KeywordDocument) -> list[EventList]:
+        """See `DocumentStore`."""
+        own = self.own_events(document)
+        prefix = own.name.removesuffix(EVENTS)
+        # A listing is in the order of names, which is that of the rematches' numbers.
+        rematches = [
+            blob async for blob in self._history.list_blobs(f"{prefix}{REMATCH}", include=["metadata"])
+        ]
+        return [
+            own,
+            *(
+                EventList(name=blob.name, published=(blob.metadata or {}).get(PUBLISHED) == "1")
+                for blob in rematches
+            ),
+        ]
+
+    async def read_list(self, event_list: EventList) -> bytes:
+        """See `DocumentStore`."""
+        return await (await self._history.download_blob(event_list.name)).readall()
+
+    async def create_rematch(self, document: KeywordDocument, number: int, events: bytes) -> EventList:
+        """See `DocumentStore`."""
+        blob = self._version(document, f"{REMATCH}{number:04d}.{EVENTS}")
+        content_settings = ContentSettings(content_type="application/x-ndjson")
+        try:
+            await blob.upload_blob(events, overwrite=False, content_settings=content_settings)
+        except (ResourceExistsError, ResourceModifiedError) as error:
+            raise ConflictError(document.video_id) from error
+        return EventList(name=blob.blob_name, published=False)
+
+    async def mark_list_published(self, event_list: EventList) -> None:
+        """See `DocumentStore`."""
+        await self._history.get_blob_client(event_list.name).set_blob_metadata({PUBLISHED: "1"})
+
+    async def read_version(self, video_id: str, version: int, content_hash: str) -> KeywordDocument:
+        """See `DocumentStore`."""
+        blob = self._history.get_blob_client(self._name(video_id, version, content_hash, "json"))
+        return documents.decode(await (await blob.download_blob()).readall())
 
     async def replace(self, video_id: str, body: bytes, marks: Marks, etag: str | None) -> str:
         """See `DocumentStore`."""
@@ -191,7 +273,7 @@ class BlobDocumentStore:
 
     async def remove_version(self, document: KeywordDocument) -> None:
         """See `DocumentStore`."""
-        for suffix in ("events.ndjson", "json"):
+        for suffix in (EVENTS, "json"):
             try:
                 await self._version(document, suffix).delete_blob()
             except ResourceNotFoundError:
@@ -201,8 +283,18 @@ class BlobDocumentStore:
         return self._current(f"{self._account_id}/{video_id}.json")
 
     def _version(self, document: KeywordDocument, suffix: str) -> "BlobClient":
-        name = f"{document.version:06d}-{document.content_hash[:12]}.{suffix}"
-        return self._history.get_blob_client(f"{self._account_id}/{document.video_id}/{name}")
+        name = self._name(document.video_id, document.version, document.content_hash, suffix)
+        return self._history.get_blob_client(name)
+
+    def _name(self, video_id: str, version: int, content_hash: str, suffix: str) -> str:
+        return f"{self._account_id}/{video_id}/{version:06d}-{content_hash[:12]}.{suffix}"
+
+
+def video_of(name: str) -> str | None:
+    """The video of a current document's blob, or None where that is something else."""
+    _, _, file = name.partition("/")
+    video_id = file.removesuffix(".json")
+    return video_id if file.endswith(".json") and is_video_id(video_id) else None
 
 
 async def _create(blob: "BlobClient", body: bytes, content_type: str) -> bytes:

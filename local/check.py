@@ -2,9 +2,10 @@
 
 import subprocess
 import sys
+from collections.abc import Sequence
 from typing import Final
 
-from local import lock
+from local import lock, schemas
 from local.processes import python
 
 COMMANDS: Final = (
@@ -21,10 +22,16 @@ def main() -> int:
         print(f"$ {' '.join(command)}", flush=True)
         failed |= subprocess.call(python("-m", *command), cwd=lock.PROJECT) != 0
     print("$ requirements in step", flush=True)
-    for problem in lock.problems():
-        print(problem)
-        failed = True
+    failed |= _tell(lock.problems())
+    print("$ schemas in step", flush=True)
+    failed |= _tell(schemas.problems())
     return int(failed)
+
+
+def _tell(problems: Sequence[str]) -> bool:
+    for problem in problems:
+        print(problem)
+    return bool(problems)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The process that plays Azure's own part: the identity endpoint, and Video Indexer with Resource Manager.
+"""The process that plays Azure's own part: identity endpoint, Event Grid, Video Indexer and Resource Manager.
 
 A process of its own, so that what it costs is not counted as Keywire's. It prints its addresses as one
 JSON line when it listens, and ends at SIGTERM or when its standard input does.
@@ -15,9 +15,10 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from local import identity
+from local import event_grid, identity, video_indexer
+from local.event_grid import TopicConfig
 from local.servers import serve
-from local.video_indexer import EmulatorConfig, create_app
+from local.video_indexer import EmulatorConfig
 
 
 async def run(arguments: argparse.Namespace, config: dict[str, Any]) -> None:
@@ -30,18 +31,29 @@ async def run(arguments: argparse.Namespace, config: dict[str, Any]) -> None:
         )
         video_indexer_url = await servers.enter_async_context(
             serve(
-                create_app(EmulatorConfig(**config | {"arm_audience": tuple(config["arm_audience"])})),
+                video_indexer.create_app(
+                    EmulatorConfig(**config | {"arm_audience": tuple(config["arm_audience"])})
+                ),
                 port=arguments.video_indexer_port,
                 certificate=arguments.certificate,
                 key=arguments.key,
             )
         )
-        print(
-            json.dumps(
-                {"ready": True, "identity": f"{identity_url}/msi/token", "videoIndexer": video_indexer_url}
-            ),
-            flush=True,
+        event_grid_url = await servers.enter_async_context(
+            serve(
+                event_grid.create_app(TopicConfig(client_id=config["client_id"])),
+                port=arguments.event_grid_port,
+                certificate=arguments.certificate,
+                key=arguments.key,
+            )
         )
+        addresses = {
+            "ready": True,
+            "identity": f"{identity_url}/msi/token",
+            "videoIndexer": video_indexer_url,
+            "eventGrid": event_grid_url,
+        }
+        print(json.dumps(addresses), flush=True)
         await ended.wait()
 
 
@@ -70,6 +82,7 @@ def main() -> None:
     parser.add_argument("--key", type=Path, required=True)
     parser.add_argument("--identity-port", type=int, default=0)
     parser.add_argument("--video-indexer-port", type=int, default=0)
+    parser.add_argument("--event-grid-port", type=int, default=0)
     parser.add_argument("--config", type=json.loads, required=True, help="EmulatorConfig as JSON")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")

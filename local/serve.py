@@ -27,6 +27,7 @@ def show_addresses(stack: LocalStack, console: Console) -> None:
         "callback URL": callback_url,
         "Video Indexer and Resource Manager": stack.video_indexer_url,
         "Video Indexer account": f"{stack.emulator.account_id} in {stack.emulator.location}",
+        "Event Grid topic": stack.event_grid_topic_endpoint,
         "blobs": stack.azurite.blob_endpoint,
         "queues": stack.azurite.queue_endpoint,
         "identity endpoint": stack.identity_url,

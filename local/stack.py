@@ -55,6 +55,7 @@ class LocalStack:
         emulator: Video Indexer's account and its limits.
         instances: How many processes each function group has; 1 where nothing is said.
         settings: App settings besides those that the stack itself makes.
+        event_grid: Whether the app publishes to the topic, which is there anyway.
         with_host: Whether to run the app; without, Core Tools can do it, with `core_tools_settings`.
         log: Where the output of every process goes; None keeps only what errors need.
         access_log: Where Azurite writes a line for each request; None for nowhere.
@@ -64,6 +65,7 @@ class LocalStack:
     emulator: EmulatorConfig = field(default_factory=lambda: ACCOUNT)
     instances: Mapping[str, int] = field(default_factory=dict)
     settings: Mapping[str, str] = field(default_factory=dict)
+    event_grid: bool = True
     with_host: bool = True
     log: TextIO | None = None
     access_log: TextIO | None = None
@@ -76,6 +78,7 @@ class LocalStack:
     host: FunctionsHost = field(init=False)
     identity_url: str = field(init=False)
     video_indexer_url: str = field(init=False)
+    event_grid_url: str = field(init=False)
     function_key: str = field(init=False)
     master_key: str = field(init=False)
     _identity_header: str = field(init=False)
@@ -119,6 +122,7 @@ class LocalStack:
         lines = await self._start_services()
         addresses = json.loads(lines[0])
         self.identity_url, self.video_indexer_url = addresses["identity"], addresses["videoIndexer"]
+        self.event_grid_url = addresses["eventGrid"]
         self.storage = await exits.enter_async_context(
             storage.connect(
                 blob_endpoint=self.azurite.blob_endpoint,
@@ -127,11 +131,19 @@ class LocalStack:
             )
         )
         await self.storage.provision()
+        await self._place_dead_letters()
         if not self.with_host:
             return
         self.host = await exits.enter_async_context(
             FunctionsHost(self.app_directory, self.app_environment(), instances=self.instances, log=self.log)
         )
+
+    async def _place_dead_letters(self) -> None:
+        # Told afterwards: the topic and the storage that it writes to start at the same time.
+        container = f"{self.azurite.blob_endpoint}/{storage.DEAD_LETTERS_CONTAINER}"
+        async with self.client() as http:
+            place = f"{self.event_grid_url}/emulator/dead-letters"
+            (await http.put(place, json={"container": container})).raise_for_status()
 
     async def _start_services(self) -> list[str]:
         # Both are waited for, so that neither is left behind when the other fails.
@@ -148,6 +160,11 @@ class LocalStack:
     def callback_url(self) -> str:
         """What an uploader gives as `callbackUrl`: it carries the function key, as in production."""
         return f"{self.host.url}/api/video-indexer/callback?code={self.function_key}"
+
+    @property
+    def event_grid_topic_endpoint(self) -> str:
+        """What a publisher is given, as the topic's resource says it."""
+        return f"{self.event_grid_url}/api/events"
 
     def app_environment(self) -> dict[str, str]:
         """The environment of the functions: what `infra` sets in production, with local addresses."""
@@ -170,6 +187,7 @@ class LocalStack:
                 "FUNCTIONS_HOST_FUNCTION_KEY": self.function_key,
                 "FUNCTIONS_HOST_MASTER_KEY": self.master_key,
             }
+            | ({"EVENT_GRID_TOPIC_ENDPOINT": self.event_grid_topic_endpoint} if self.event_grid else {})
             | dict(self.settings)
         )
 

@@ -20,12 +20,31 @@ from azure.storage.blob.aio import BlobServiceClient
 from azure.storage.queue import TextBase64EncodePolicy
 from azure.storage.queue.aio import QueueClient, QueueServiceClient
 
-from keywire import jobs
-from keywire.settings import EVENTS_QUEUE, HISTORY_CONTAINER, KEYWORDS_CONTAINER
+from keywire import jobs, rematch_orders
+from keywire.settings import (
+    CONFIG_CONTAINER,
+    CONTROL_CONTAINER,
+    EVENTS_QUEUE,
+    HISTORY_CONTAINER,
+    KEYWORDS_CONTAINER,
+)
 from local import identity
 
-CONTAINERS: Final = (KEYWORDS_CONTAINER, HISTORY_CONTAINER)
-QUEUES: Final = (jobs.QUEUE, f"{jobs.QUEUE}-poison", EVENTS_QUEUE)
+DEAD_LETTERS_CONTAINER: Final = "event-grid-dead-letters"  # of the Event Grid topic, not of Keywire
+CONTAINERS: Final = (
+    KEYWORDS_CONTAINER,
+    HISTORY_CONTAINER,
+    CONFIG_CONTAINER,
+    CONTROL_CONTAINER,
+    DEAD_LETTERS_CONTAINER,
+)
+QUEUES: Final = (
+    jobs.QUEUE,
+    f"{jobs.QUEUE}-poison",
+    rematch_orders.QUEUE,
+    f"{rematch_orders.QUEUE}-poison",
+    EVENTS_QUEUE,
+)
 
 
 class OperatorCredential:

@@ -13,8 +13,11 @@ from typing import Final
 
 from rich.console import Console
 
+from keywire import matching
+from keywire.interests import InvalidInterestsError
+from keywire.settings import CONFIG_CONTAINER, INTERESTS_BLOB
 from local.demo import inputs, output, view
-from local.demo.inputs import Input, Refused
+from local.demo.inputs import INTERESTS, SAMPLES, Input, Refused
 from local.demo.progress import VideoProgress, Watcher
 from local.serve import run, show_addresses, until_interrupted
 from local.stack import ACCOUNT, LocalStack
@@ -36,10 +39,16 @@ def main() -> int:
         videos, refused = inputs.samples(), []
     for one in refused:
         console.print(f"refused {one.label}: {one.reason}", style="red", markup=False, soft_wrap=True)
+    try:
+        interests = arguments.interests.read_bytes()
+        matching.compile(interests)
+    except (OSError, InvalidInterestsError) as error:
+        print(f"demo: {arguments.interests}: {error}", file=sys.stderr)
+        return 1
     if not videos:
         print("demo: there is nothing to show: none of the files is an index", file=sys.stderr)
         return 1
-    return run(_demo(arguments, videos, refused, console))
+    return run(_demo(arguments, videos, refused, interests, console))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -62,6 +71,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--output", metavar="DIR", type=Path, help="leave documents, events and a summary there"
     )
+    parser.add_argument(
+        "--interests",
+        metavar="FILE",
+        type=Path,
+        default=SAMPLES / INTERESTS,
+        help="what customers care about; without it, a built-in example",
+    )
     parser.add_argument("--serve", action="store_true", help="keep the stack up afterwards")
     return parser
 
@@ -74,11 +90,16 @@ def _pair(text: str) -> tuple[str, str]:
 
 
 async def _demo(
-    arguments: argparse.Namespace, sources: Sequence[Input], refused: Sequence[Refused], console: Console
+    arguments: argparse.Namespace,
+    sources: Sequence[Input],
+    refused: Sequence[Refused],
+    interests: bytes,
+    console: Console,
 ) -> int:
     emulator = dataclasses.replace(ACCOUNT, indexing_seconds=INDEXING_SECONDS)
     console.print("starting the local stack ...", style="dim")
     async with LocalStack(emulator=emulator) as stack:
+        await stack.storage.blobs.get_blob_client(CONFIG_CONTAINER, INTERESTS_BLOB).upload_blob(interests)
         started = time.monotonic()
         videos = [VideoProgress(source) for source in sources]
         watcher = Watcher(stack, videos)
@@ -88,10 +109,11 @@ async def _demo(
         best = max(videos, key=lambda video: (video.sent, video.version, -videos.index(video)), default=None)
         if best is not None and best.sent:
             view.show_document_and_event(console, documents[best.video_id], best.events[best.version])
+        view.show_matches(console, videos)
         if arguments.output:
             output.write(
                 arguments.output,
-                videos=len(videos),
+                videos=videos,
                 documents=documents,
                 events=watcher.events,
                 started=started,

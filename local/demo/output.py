@@ -28,13 +28,18 @@ async def read_documents(stack: LocalStack, videos: Sequence[VideoProgress]) -> 
 
 
 def write(
-    directory: Path, *, videos: int, documents: dict[str, bytes], events: Sequence[bytes], started: float
+    directory: Path,
+    *,
+    videos: Sequence[VideoProgress],
+    documents: dict[str, bytes],
+    events: Sequence[bytes],
+    started: float,
 ) -> None:
     """Write the folder. Of a former run nothing stays; what else is there is left alone.
 
     Args:
         directory: The folder, made if it is not there.
-        videos: How many videos were accepted.
+        videos: Those that were accepted.
         documents: By video id, as stored.
         events: As read from the queue.
         started: When the work began, by `time.monotonic`.
@@ -47,9 +52,10 @@ def write(
         (folder / f"{video_id}.json").write_bytes(body)
     (directory / EVENTS).write_bytes(b"".join(event + b"\n" for event in events))
     summary = {
-        "videos": videos,
+        "videos": len(videos),
         "documents": len(documents),
         "events": len(events),
+        "matches": sum(len(video.matches) for video in videos),
         "seconds": round(time.monotonic() - started, 3),
     }
     (directory / SUMMARY).write_text(json.dumps(summary, indent=2) + "\n")

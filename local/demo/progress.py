@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 
 from keywire.extraction import CLOCK_DIFFERENCE
+from keywire.interest_events import MATCHED, WITHDRAWN
 from keywire.settings import EVENTS_QUEUE, KEYWORDS_CONTAINER
 from keywire.store import AS_OF, PUBLISHED, VERSION
 from local.demo.inputs import Input
@@ -30,7 +31,9 @@ class VideoProgress:
         version: Of its document; 0 before the first.
         published: The newest version whose events are all sent.
         answers_for: The moment up to which the document answers.
-        events: The events that were read from the queue, by sequence.
+        events: What the versions said of their keywords, as read from the queue, by sequence.
+        matches: The interests that matched, as read from the queue.
+        withdrawals: How many of them were withdrawn.
     """
 
     source: Input
@@ -44,6 +47,8 @@ class VideoProgress:
     published: int = 0
     answers_for: datetime = NEVER
     events: dict[int, bytes] = field(default_factory=dict)
+    matches: list[bytes] = field(default_factory=list)
+    withdrawals: int = 0
 
     @property
     def written(self) -> bool:
@@ -61,8 +66,9 @@ class VideoProgress:
         return self.requests == self.source.indexings and self.sent
 
 
-class _Subject(msgspec.Struct):
-    subject: str
+class _Envelope(msgspec.Struct):
+    type: str
+    partitionkey: str
     sequence: str
 
 
@@ -86,18 +92,24 @@ class Watcher:
                 video.state = seen["state"]
                 video.indexings = seen["indexings"]
                 video.callbacks = sum((delivery["status"] or 500) < 300 for delivery in seen["callbacks"])
-        await self._read_events(known)
         async for blob in self._documents.list_blobs(include=["metadata"]):
             video = known.get(blob.name.rpartition("/")[2].removesuffix(".json"))
             if video is not None and blob.metadata:
                 video.version, video.published = int(blob.metadata[VERSION]), int(blob.metadata[PUBLISHED])
                 video.answers_for = datetime.fromisoformat(blob.metadata[AS_OF])
+        # After the documents: of a version that says it is published, every event is on the queue by now.
+        await self._read_events(known)
 
     async def _read_events(self, known: dict[str, VideoProgress]) -> None:
         async for message in self._events.receive_messages(messages_per_page=32):
             body = base64.b64decode(message.content)
-            event = msgspec.json.decode(body, type=_Subject)
+            event = msgspec.json.decode(body, type=_Envelope)
             self.events.append(body)
-            if video := known.get(event.subject.removeprefix("videos/")):
-                video.events[int(event.sequence)] = body
+            if video := known.get(event.partitionkey):
+                if event.type == MATCHED:
+                    video.matches.append(body)
+                elif event.type == WITHDRAWN:
+                    video.withdrawals += 1
+                else:
+                    video.events[int(event.sequence)] = body
             await self._events.delete_message(message)

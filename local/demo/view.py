@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any, Protocol, Self
 
+import msgspec
 from rich.console import Console
 from rich.live import Live
 from rich.panel import Panel
@@ -11,9 +12,15 @@ from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
+from keywire.event_data import MatchedData, MatchedTerm
 from local.demo.progress import VideoProgress
 
 SHOWN_KEYWORDS = 2
+SHOWN_RANGES = 4
+
+
+class _Matched(msgspec.Struct):
+    data: MatchedData
 
 
 class View(Protocol):
@@ -42,7 +49,13 @@ def steps(video: VideoProgress) -> dict[str, str]:
         "called back": "yes" if video.callbacks >= video.requests > 0 else "",
         "document": f"version{count or ' 1'}" if video.written else "",
         "events": f"{len(video.events)} sent" if video.sent else "",
+        "interests": _matches(video) if video.sent else "",
     }
+
+
+def _matches(video: VideoProgress) -> str:
+    withdrawn = f", {video.withdrawals} withdrawn" if video.withdrawals else ""
+    return f"{len(video.matches)} matched{withdrawn}"
 
 
 class LiveTable:
@@ -96,6 +109,44 @@ class PlainLines:
                         highlight=False,
                         soft_wrap=True,
                     )
+
+
+def show_matches(console: Console, videos: Sequence[VideoProgress]) -> None:
+    """Which interests each video concerns, why, and where in the video."""
+    if not any(video.matches for video in videos):
+        console.print("\nno interest matches any of the videos")
+        return
+    console.print("\ninterests that match, why and where:", highlight=False)
+    for video in videos:
+        for event in video.matches:
+            data = msgspec.json.decode(event, type=_Matched).data
+            console.print(
+                f"\n{video.source.label}, version {data.version}: {data.interest.name} "
+                f"({data.interest.id}), score {data.score:.2f}",
+                markup=False,
+                highlight=False,
+                soft_wrap=True,
+            )
+            for term in data.terms:
+                console.print(f"  {explained(term)}", markup=False, highlight=False, soft_wrap=True)
+
+
+def explained(term: MatchedTerm) -> str:
+    """A reason in one line: the term, the keyword that it met, how sure that is, and when."""
+    sure = "confidence unknown" if term.confidence is None else f"confidence {term.confidence:.2f}"
+    times = [
+        " to ".join(dict.fromkeys((clock(start), clock(end)))) for start, end in term.ranges[:SHOWN_RANGES]
+    ]
+    more = [f"{len(term.ranges) - SHOWN_RANGES} more"] if len(term.ranges) > SHOWN_RANGES else []
+    when = f" at {', '.join(times + more)}" if times else ""
+    return f"{term.term!r} met {term.text!r} ({sure}){when}"
+
+
+def clock(seconds: float) -> str:
+    """A time in a video as players show it."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def show_document_and_event(console: Console, document: bytes, event: bytes) -> None:

@@ -10,6 +10,7 @@ from typing import Literal
 
 from starlette.requests import Request
 
+from local.entra_tokens import bearer_token
 from local.video_indexer.errors import ServiceError
 from local.video_indexer.tokens import TokenIssuer
 
@@ -56,10 +57,7 @@ class Access:
 
 
 def _token(request: Request) -> str | None:
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme.casefold() == "bearer" and token.strip():
-        return token.strip()
-    return request.query_params.get("accessToken") or None
+    return bearer_token(request) or request.query_params.get("accessToken") or None
 
 
 def _not_allowed(what: str) -> ServiceError:

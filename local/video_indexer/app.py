@@ -8,7 +8,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import httpx
 from starlette.applications import Starlette
@@ -17,24 +17,28 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Mount, Route
 
+from local.clock import Clock, Sleep
+from local.control import ControlError
+from local.faults import FaultList
+from local.outbound import Outbound
 from local.video_indexer.access import Access
 from local.video_indexer.arm import Arm
 from local.video_indexer.callbacks import Callbacks
-from local.video_indexer.clock import Clock, Sleep
 from local.video_indexer.config import EmulatorConfig
-from local.video_indexer.control import ControlError
 from local.video_indexer.control_switches import Switches
 from local.video_indexer.control_videos import VideoControls
-from local.video_indexer.errors import ArmError, GatewayError, Plane, Refusal
-from local.video_indexer.faults import FaultList
+from local.video_indexer.errors import ArmError, GatewayError, Plane
+from local.video_indexer.faults import Fault
 from local.video_indexer.gateway import Gateway, Operation
 from local.video_indexer.indexing import Indexing
 from local.video_indexer.library import Library
 from local.video_indexer.limits import RateLimit
 from local.video_indexer.operations import OperationName
-from local.video_indexer.outbound import Outbound
 from local.video_indexer.tokens import TokenIssuer
 from local.video_indexer.videos import Videos
+
+if TYPE_CHECKING:
+    from local.refusals import Refusal
 
 _VIDEOS: Final = "/{location}/Accounts/{account_id}/Videos"
 
@@ -52,7 +56,7 @@ def create_app(
     times; `sleep` is how an indexing and a hanging answer wait.
     """
     limit = RateLimit(config.requests_per_second, config.requests_per_minute, clock)
-    gateway = Gateway(limit, FaultList(), sleep)
+    gateway = Gateway(limit, FaultList[Fault](), sleep)
     outbound = Outbound(transport)
     library = Library(config.seed, clock)
     tokens = TokenIssuer(config.token_lifetime_seconds, clock)

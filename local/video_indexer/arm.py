@@ -9,18 +9,19 @@ that is authorized (`client_id`, `object_id`). Paths are compared as ARM does, w
 """
 
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
-import jwt
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from local import entra_tokens
+from local.clock import Clock
+from local.entra_tokens import EntraToken
+from local.exact_json import answer
 from local.video_indexer import timestamps
-from local.video_indexer.clock import Clock
 from local.video_indexer.config import EmulatorConfig
 from local.video_indexer.errors import ArmError
-from local.video_indexer.exact_json import answer
 from local.video_indexer.library import Library
 from local.video_indexer.tokens import Grant, Permission, TokenIssuer
 
@@ -104,51 +105,49 @@ class Arm:
                 f"version '{version}' for type 'accounts'. The supported api-versions are "
                 f"'{', '.join(sorted(API_VERSIONS))}'.",
             )
-        claims = self._claims(request)
+        token = self._token_of(request)
         resource_id = f"/subscriptions/{request.path_params['account']}"
         if resource_id.casefold() != self.config.resource_id.casefold():
             raise ArmError(404, "ResourceNotFound", f"The resource '{resource_id}' was not found.")
-        self._authorize(claims, action)
+        self._authorize(token, action)
 
-    def _claims(self, request: Request) -> dict[str, Any]:
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        if scheme.casefold() != "bearer":
+    def _token_of(self, request: Request) -> EntraToken:
+        written = entra_tokens.bearer_token(request)
+        if written is None:
             raise ArmError(
                 401, "AuthenticationFailed", "Authentication failed. The 'Authorization' header is missing."
             )
         try:
-            claims: dict[str, Any] = jwt.decode(token.strip(), options={"verify_signature": False})
-            ends = float(claims["exp"])
-        except (jwt.InvalidTokenError, KeyError, TypeError, ValueError) as error:
+            token = entra_tokens.read(written)
+        except ValueError as error:
             raise ArmError(401, "InvalidAuthenticationToken", "The access token is invalid.") from error
-        audiences = claims.get("aud")
-        if not set(audiences if isinstance(audiences, list) else [audiences]) & set(self.config.arm_audience):
+        if not token.is_for(self.config.arm_audience):
             raise ArmError(
                 401,
                 "InvalidAuthenticationTokenAudience",
-                f"The access token has been obtained for wrong audience or resource '{audiences}'. It should "
-                f"exactly match with one of the allowed audiences '{','.join(self.config.arm_audience)}'.",
+                f"The access token has been obtained for wrong audience or resource '{token.audience}'. It "
+                "should exactly match with one of the allowed audiences "
+                f"'{','.join(self.config.arm_audience)}'.",
             )
-        if ends <= self.clock():
+        if token.ends <= self.clock():
             raise ArmError(
                 401,
                 "ExpiredAuthenticationToken",
-                f"The access token expiry UTC time '{timestamps.written(ends)}' is earlier than current UTC "
-                f"time '{timestamps.written(self.clock())}'.",
+                f"The access token expiry UTC time '{timestamps.written(token.ends)}' is earlier than "
+                f"current UTC time '{timestamps.written(self.clock())}'.",
             )
-        return claims
+        return token
 
-    def _authorize(self, claims: dict[str, Any], action: str) -> None:
-        client_id = claims.get("appid") or claims.get("azp")
-        object_id = claims.get("oid")
-        if self.config.client_id in (None, client_id) and self.config.object_id in (None, object_id):
+    def _authorize(self, token: EntraToken, action: str) -> None:
+        if token.is_of(self.config.client_id, self.config.object_id):
             return
         raise ArmError(
             403,
             "AuthorizationFailed",
-            f"The client '{client_id}' with object id '{object_id}' does not have authorization to perform "
-            f"action 'Microsoft.VideoIndexer/accounts/{action}' over scope '{self.config.resource_id}' or "
-            "the scope is invalid. If access was recently granted, please refresh your credentials.",
+            f"The client '{token.client_id}' with object id '{token.object_id}' does not have authorization "
+            f"to perform action 'Microsoft.VideoIndexer/accounts/{action}' over scope "
+            f"'{self.config.resource_id}' or the scope is invalid. If access was recently granted, please "
+            "refresh your credentials.",
         )
 
 

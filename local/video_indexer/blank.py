@@ -6,7 +6,7 @@ a silent video; the service leaves out the lists of insights that would be empty
 
 from typing import Final
 
-from local.video_indexer.exact_json import JsonObject
+from local.exact_json import JsonObject
 from local.video_indexer.library import Video
 
 USER_NAME: Final = "Emulated User"

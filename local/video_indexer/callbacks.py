@@ -10,11 +10,12 @@ from urllib.parse import quote, urlencode
 
 import httpx
 
+from local.clock import Clock, Sleep
+from local.faults import FaultList
+from local.outbound import Outbound
 from local.video_indexer import timestamps
-from local.video_indexer.clock import Clock, Sleep
-from local.video_indexer.faults import FaultList
+from local.video_indexer.faults import Fault
 from local.video_indexer.library import Delivery, Video
-from local.video_indexer.outbound import Outbound
 
 _log = logging.getLogger(__name__)
 
@@ -35,7 +36,7 @@ class Callbacks:
     def __init__(
         self,
         outbound: Outbound,
-        faults: FaultList,
+        faults: FaultList[Fault],
         clock: Clock,
         sleep: Sleep,
     ) -> None:
@@ -62,7 +63,7 @@ class Callbacks:
         url: str,
         parameters: dict[str, str],
     ) -> None:
-        fault = self._faults.take("Callback", video.id)
+        fault = self._faults.take(lambda each: each.matches("Callback", video.id))
         kind = fault.kind if fault else None
         if fault is not None and kind == "delay":
             await self._sleep(fault.seconds)

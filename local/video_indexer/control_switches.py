@@ -11,9 +11,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from local.control import Body, parsed, route
+from local.exact_json import answer
 from local.video_indexer.config import EmulatorConfig
-from local.video_indexer.control import Body, parsed, route
-from local.video_indexer.exact_json import answer
 from local.video_indexer.faults import Fault
 from local.video_indexer.gateway import Gateway
 from local.video_indexer.indexing import Indexing

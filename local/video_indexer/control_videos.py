@@ -10,10 +10,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from local.control import Body, ControlError, parsed, route
+from local.exact_json import answer
 from local.video_indexer import insights
 from local.video_indexer.callbacks import Callbacks
-from local.video_indexer.control import Body, ControlError, parsed, route
-from local.video_indexer.exact_json import answer
 from local.video_indexer.library import Library, Outcome, Video
 
 

@@ -1,6 +1,6 @@
 """Why a request is refused, in the three shapes in which the real service says so.
 
-    Refusal                 what every operation may raise
+    Refusal                 what every operation of an emulator may raise
     ├── ServiceError        Video Indexer itself:   {"ErrorType", "Message": "... Trace id: '...'."}
     ├── ArmError            Azure Resource Manager: {"error": {"code", "message"}}
     └── GatewayError        the API gateway:        {"statusCode", "message"}
@@ -11,9 +11,7 @@ knows only one of them fails on the day when it meets another.
 
 from typing import Any, Final, Literal
 
-from starlette.responses import Response
-
-from local.video_indexer.exact_json import answer
+from local.refusals import Refusal
 
 type Plane = Literal["arm", "data"]
 
@@ -35,28 +33,6 @@ _ARM_CODES: Final = {
     503: "ServiceUnavailable",
     504: "GatewayTimeout",
 }
-
-
-class Refusal(Exception):  # noqa: N818 - an answer that the operation decided on, not a defect
-    """The operation was not carried out; `status` and the body say why."""
-
-    def __init__(self, status: int, kind: str, message: str, retry_after: int | None = None) -> None:
-        super().__init__(message)
-        self.status = status
-        self.kind = kind
-        self.message = message
-        self.retry_after = retry_after
-
-    def body(self, request_id: str) -> dict[str, Any]:
-        """The JSON body."""
-        raise NotImplementedError
-
-    def response(self, request_id: str) -> Response:
-        """What the client gets."""
-        headers = {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
-        if self.status == 401:
-            headers["WWW-Authenticate"] = "Bearer"
-        return answer(self.body(request_id), self.status, headers)
 
 
 class ServiceError(Refusal):

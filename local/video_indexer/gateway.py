@@ -13,10 +13,13 @@ from dataclasses import dataclass, field
 from starlette.requests import Request
 from starlette.responses import Response
 
+from local.clock import Sleep
+from local.faults import FaultList
+from local.interruptions import BrokenResponse
+from local.refusals import Refusal
 from local.video_indexer import faults
-from local.video_indexer.clock import Sleep
-from local.video_indexer.errors import Plane, Refusal
-from local.video_indexer.faults import BrokenResponse, FaultList
+from local.video_indexer.errors import Plane
+from local.video_indexer.faults import Fault
 from local.video_indexer.limits import RateLimit
 from local.video_indexer.operations import OperationName
 
@@ -30,7 +33,7 @@ class Gateway:
     """Runs operations and remembers how often each gave which status."""
 
     limit: RateLimit
-    faults: FaultList
+    faults: FaultList[Fault]
     sleep: Sleep
     counts: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
 
@@ -44,7 +47,7 @@ class Gateway:
         try:
             if plane == "data":
                 self.limit.admit()
-            fault = self.faults.take(name, video_id)
+            fault = self.faults.take(lambda each: each.matches(name, video_id))
             if fault is None:
                 response = await operation(request)
             else:

@@ -10,9 +10,9 @@ last changed. A failed re-index leaves what the last good one found.
 import asyncio
 import logging
 
+from local.clock import Clock, Sleep
 from local.video_indexer import insights
 from local.video_indexer.callbacks import Callbacks
-from local.video_indexer.clock import Clock, Sleep
 from local.video_indexer.library import Video
 
 _log = logging.getLogger(__name__)

@@ -13,9 +13,10 @@ same texts with the labels that the file gives them.
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from local.video_indexer import exact_json, timestamps
+from local import exact_json
+from local.exact_json import JsonObject
+from local.video_indexer import timestamps
 from local.video_indexer.blank import USER_NAME, nothing_found
-from local.video_indexer.exact_json import JsonObject
 from local.video_indexer.library import Given, Outcome, Video
 
 NAME_LENGTH: Final = 80

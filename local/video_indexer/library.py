@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from local.video_indexer.clock import Clock
-from local.video_indexer.exact_json import JsonObject
+from local.clock import Clock
+from local.exact_json import JsonObject
 
 type State = Literal["Uploaded", "Processing", "Processed", "Failed", "Quarantined"]
 

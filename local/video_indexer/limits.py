@@ -8,7 +8,7 @@ admitted as soon as its window has room. Every request to the data plane counts,
 import math
 from collections import deque
 
-from local.video_indexer.clock import Clock
+from local.clock import Clock
 from local.video_indexer.errors import too_many_requests
 
 

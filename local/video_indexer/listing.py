@@ -14,9 +14,9 @@ from typing import Any, Final
 
 from starlette.datastructures import QueryParams
 
+from local.exact_json import JsonObject
 from local.video_indexer import insights, timestamps
 from local.video_indexer.errors import ServiceError
-from local.video_indexer.exact_json import JsonObject
 from local.video_indexer.library import Video
 
 _PAGE_SIZE: Final = 25

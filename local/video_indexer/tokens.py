@@ -12,7 +12,7 @@ from typing import Final, Literal
 
 import jwt
 
-from local.video_indexer.clock import Clock
+from local.clock import Clock
 from local.video_indexer.errors import ServiceError
 
 type Permission = Literal["Contributor", "Reader", "RestrictedViewer"]

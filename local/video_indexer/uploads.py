@@ -11,10 +11,11 @@ from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
+from local.outbound import Outbound
 from local.video_indexer.errors import ServiceError
 from local.video_indexer.insights import NAME_LENGTH
 from local.video_indexer.library import Given
-from local.video_indexer.outbound import Outbound, check_callback_url
+from local.video_indexer.outbound import check_callback_url, fetch
 
 _MAX_QUERY: Final = 4096  # the limit of 6144 for the whole URL cannot be reached without it
 
@@ -62,7 +63,7 @@ async def media(request: Request, outbound: Outbound) -> bytes:
     file = await _file(request)
     if (url is None) == (file is None):
         raise ServiceError(400, "INVALID_INPUT", "Pass either a videoUrl or the file as a multipart form.")
-    content = file if url is None else await outbound.fetch(url)
+    content = file if url is None else await fetch(outbound, url)
     if not content:
         raise ServiceError(400, "INPUT_FILE_EMPTY", "The file is empty.")
     return content

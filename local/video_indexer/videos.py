@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.responses import Response
 
+from local.clock import Clock
+from local.exact_json import JsonObject, answer
+from local.outbound import Outbound
 from local.video_indexer import insights, listing, uploads
 from local.video_indexer.access import Access
-from local.video_indexer.clock import Clock
 from local.video_indexer.errors import ServiceError
-from local.video_indexer.exact_json import JsonObject, answer
 from local.video_indexer.indexing import Indexing
 from local.video_indexer.insights import Selection
 from local.video_indexer.library import Library, Video
-from local.video_indexer.outbound import Outbound
 
 
 @dataclass(frozen=True, slots=True)

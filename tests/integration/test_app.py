@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -14,10 +15,13 @@ from local.processes import ProcessFailedError
 from local.stack import PROJECT, LocalStack
 from tests.integration.on_stack import NOBODY, document, event, indexed, upload
 from tests.integration.scripted_queue import scripted_queue
+from tests.integration.waiting import eventually
 from tests.unit.builders import index, keyword
 
 # Azurite's account key, which its documentation publishes: the one test of a connection string needs it.
 AZURITE_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+
+ONLY_HTTP = {"function:extraction": 0, "function:rematch": 0}
 
 
 @pytest.fixture
@@ -112,7 +116,7 @@ async def test_a_storage_that_is_not_there_is_a_503_within_five_seconds(
         port = silent.sockets[0].getsockname()[1]
         for address in (f"https://127.0.0.1:{port}/devstoreaccount1", "https://127.0.0.1:9/devstoreaccount1"):
             environment = stack.app_environment() | {"InsightsStorage__queueServiceUri": address}
-            async with FunctionsHost(PROJECT, environment, {"function:extraction": 0}) as host:
+            async with FunctionsHost(PROJECT, environment, ONLY_HTTP) as host:
                 started = time.monotonic()
                 answer = await http.post(
                     f"{host.url}/api/video-indexer/callback?id=abc&state=Processed",
@@ -127,7 +131,7 @@ async def test_a_storage_that_is_not_there_is_a_503_within_five_seconds(
 async def test_a_job_waits_for_ever_for_its_extraction(stack: LocalStack, http: httpx.AsyncClient) -> None:
     async with scripted_queue(["201 Created"]) as service:
         environment = with_connection_string(stack, service.connection_string)
-        async with FunctionsHost(PROJECT, environment, {"function:extraction": 0}) as host:
+        async with FunctionsHost(PROJECT, environment, ONLY_HTTP) as host:
             answer = await http.post(
                 f"{host.url}/api/video-indexer/callback?id=abc&state=Processed",
                 headers={"x-functions-key": stack.function_key},
@@ -143,12 +147,63 @@ async def test_the_settings_for_core_tools_run_the_app_too(
     assert settings["IsEncrypted"] is False
     assert not {"PATH", "HOME"} & settings["Values"].keys()
     values = settings["Values"] | {"FUNCTIONS_HOST_FUNCTION_KEY": stack.function_key}
-    async with FunctionsHost(PROJECT, values, {"function:extraction": 0}) as host:
+    async with FunctionsHost(PROJECT, values, ONLY_HTTP) as host:
         answer = await http.post(
             f"{host.url}/api/video-indexer/callback?id=never-there&state=Processed",
             headers={"x-functions-key": stack.function_key},
         )
         assert answer.status_code == 202
+
+
+async def test_a_rematch_tells_what_changed_interests_mean_for_stored_documents(
+    stack: LocalStack, http: httpx.AsyncClient
+) -> None:
+    video_id = await upload(stack, http, index([keyword("lighthouse keeper")]))
+    await document(stack, video_id)
+    interests = {"interests": [{"id": "sea", "name": "The sea", "anyOf": ["lighthouses"]}]}
+    file = stack.storage.blobs.get_blob_client("config", "interests.json")
+    await file.upload_blob(json.dumps(interests), overwrite=True)
+    url, key = f"{stack.host.url}/api/operations/rematch", {"x-functions-key": stack.function_key}
+
+    async def rematched(body: dict[str, Any]) -> dict[str, Any]:
+        answer = await http.post(url, json=body, headers=key)
+        assert answer.status_code == 202
+        status = f"{stack.host.url}{answer.headers['Location']}"
+
+        async def look() -> dict[str, Any] | None:
+            found: dict[str, Any] = (await http.get(status, headers=key)).json()
+            return found if found["done"] else None
+
+        found: dict[str, Any] = await eventually(look, "the rematch is done", stack.host.logs)
+        return found
+
+    would = await rematched({"dryRun": True})
+    assert (would["dryRun"], would["matched"], would["withdrawn"]) == (True, 1, 0)
+    done = await rematched({})
+    assert (done["matched"], done["documents"]) == (1, would["documents"])
+    while (told := await event(stack, video_id))["type"] != "keywire.interest.matched.v1":
+        pass
+    assert told["data"]["terms"][0]["text"] == "lighthouse keeper"
+    assert (await rematched({"interests": ["sea"]}))["matched"] == 0
+
+
+@pytest.mark.parametrize("body", ["{", "[]", '{"dryrun": true}', '{"interests": []}', '{"interests": [5]}'])
+async def test_a_rematch_that_makes_no_sense_is_refused(
+    stack: LocalStack, http: httpx.AsyncClient, body: str
+) -> None:
+    key = {"x-functions-key": stack.function_key}
+    answer = await http.post(f"{stack.host.url}/api/operations/rematch", content=body, headers=key)
+    assert answer.status_code == 400
+    assert "not a rematch" in answer.json()["error"]
+
+
+@pytest.mark.parametrize("operation_id", ["never", "0" * 32, "..%2f..%2f"])
+async def test_the_status_of_a_rematch_that_there_is_not_is_a_404(
+    stack: LocalStack, http: httpx.AsyncClient, operation_id: str
+) -> None:
+    key = {"x-functions-key": stack.function_key}
+    answer = await http.get(f"{stack.host.url}/api/operations/rematch/{operation_id}", headers=key)
+    assert answer.status_code == 404
 
 
 async def test_an_app_with_missing_settings_does_not_start_and_names_them(stack: LocalStack) -> None:

@@ -35,7 +35,7 @@ async def test_the_samples_come_through_and_are_left_in_the_output_folder(tmp_pa
     code, output = await run_demo("--output", str(tmp_path))
     assert code == 0, output
     summary = json.loads((tmp_path / "summary.json").read_text())
-    assert (summary["videos"], summary["documents"], summary["events"]) == (6, 6, 7)
+    assert (summary["videos"], summary["documents"]) == (6, 6)
     assert summary["seconds"] > 0
     stored = [documents.decode(path.read_bytes()) for path in (tmp_path / "documents").iterdir()]
     assert {document.name: document.version for document in stored}["Product launch"] == 2
@@ -43,7 +43,12 @@ async def test_the_samples_come_through_and_are_left_in_the_output_folder(tmp_pa
     assert [len(document.keywords) for document in stored].count(0) == 1
     assert "office insider" in [kept["text"] for document in stored for kept in document.keywords]
     events = (tmp_path / "events.jsonl").read_text().splitlines()
-    assert event_types(events) == ["keywire.keywords.changed.v1"] + 6 * ["keywire.keywords.extracted.v1"]
+    about_keywords = [kind for kind in event_types(events) if "keywords" in kind]
+    assert about_keywords == ["keywire.keywords.changed.v1"] + 6 * ["keywire.keywords.extracted.v1"]
+    matches = event_types(events).count("keywire.interest.matched.v1")
+    assert (summary["events"], summary["matches"]) == (7 + matches, matches)
+    assert matches >= 4
+    assert "met '産業用ロボット' (confidence 0.96) at 0:03 to 0:11" in output
     assert "6 of 6 videos came through" in output
     assert '"specversion": "1.0"' in output
 
@@ -82,6 +87,32 @@ async def test_a_reindex_that_finds_the_same_changes_nothing(tmp_path: Path) -> 
     )
     assert code == 0, output
     assert json.loads((tmp_path / "summary.json").read_text())["events"] == 1
+
+
+async def test_other_interests_may_be_given_and_what_no_longer_matches_is_withdrawn(tmp_path: Path) -> None:
+    first, second, interests = (tmp_path / f"{name}.json" for name in ("first", "second", "interests"))
+    first.write_bytes(index([keyword("lighthouses")]))
+    second.write_bytes(index([keyword("harbour")]))
+    interests.write_text('{"interests": [{"id": "sea", "name": "The sea", "anyOf": ["lighthouse"]}]}')
+    code, output = await run_demo(
+        *("--index", str(first), "--reindex", f"{first}={second}"),
+        *("--interests", str(interests), "--output", str(tmp_path)),
+    )
+    assert code == 0, output
+    assert "The sea (sea), score" in output
+    events = (tmp_path / "events.jsonl").read_text().splitlines()
+    assert [kind for kind in event_types(events) if "interest" in kind] == [
+        "keywire.interest.matched.v1",
+        "keywire.interest.withdrawn.v1",
+    ]
+
+
+async def test_an_interests_file_that_is_wrong_starts_nothing(tmp_path: Path) -> None:
+    (tmp_path / "interests.json").write_text('{"interests": [{"id": "sea"}]}')
+    code, output = await run_demo("--interests", str(tmp_path / "interests.json"))
+    assert code == 1
+    assert "interests[0]" in output
+    assert "starting" not in output
 
 
 async def test_nothing_but_refused_files_starts_nothing(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from keywire import extraction
 from keywire.documents import KeywordDocument
 from keywire.extraction import CLOCK_DIFFERENCE, Outcome
 from keywire.settings import HISTORY_CONTAINER, KEYWORDS_CONTAINER
-from keywire.store import BlobDocumentStore, ConflictError, Marks, Stored
+from keywire.store import BlobDocumentStore, ConflictError, EventList, Marks, Stored
 from keywire.video_indexer import NotReadyError, TransientError, UnusableError
 from local.storage import InsightsStorage
 from tests.integration.world import World, job
@@ -134,8 +134,29 @@ class Crashing:
     async def read(self, video_id: str) -> Stored | None:
         return await self._world.store.read(video_id)
 
-    async def read_events(self, document: KeywordDocument) -> bytes:
-        return await self._world.store.read_events(document)
+    def version_url(self, document: KeywordDocument) -> str:
+        return self._world.store.version_url(document)
+
+    def own_events(self, document: KeywordDocument) -> EventList:
+        return self._world.store.own_events(document)
+
+    async def event_lists(self, document: KeywordDocument) -> list[EventList]:
+        return await self._world.store.event_lists(document)
+
+    async def read_list(self, event_list: EventList) -> bytes:
+        return await self._world.store.read_list(event_list)
+
+    async def read_version(self, video_id: str, version: int, content_hash: str) -> KeywordDocument:
+        return await self._world.store.read_version(video_id, version, content_hash)
+
+    async def create_rematch(self, document: KeywordDocument, number: int, events: bytes) -> EventList:
+        created: EventList = await self._do(
+            "create_rematch", self._world.store.create_rematch(document, number, events)
+        )
+        return created
+
+    async def mark_list_published(self, event_list: EventList) -> None:
+        await self._do("mark_list_published", self._world.store.mark_list_published(event_list))
 
     async def remove_version(self, document: KeywordDocument) -> None:
         await self._world.store.remove_version(document)
@@ -327,6 +348,12 @@ class LoserEnds:
 
     def __init__(self, container: ContainerClient) -> None:
         self._container = container
+
+    def list_blobs(self, *arguments: Any, **options: Any) -> Any:
+        return self._container.list_blobs(*arguments, **options)
+
+    async def download_blob(self, name: str) -> Any:
+        return await self._container.download_blob(name)
 
     def get_blob_client(self, name: str) -> Any:
         blob = self._container.get_blob_client(name)

@@ -2,19 +2,22 @@
 
 import base64
 import hashlib
+import json
 import uuid
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
-from typing import Self
+from typing import Any, Self
 
 import msgspec
 
 from keywire import documents
 from keywire.documents import KeywordDocument
 from keywire.extraction import Extraction, Outcome
+from keywire.interest_source import LOOK_EVERY_SECONDS, InterestSource
 from keywire.jobs import ExtractionJob
-from keywire.publishers import Publisher, QueuePublisher
-from keywire.settings import HISTORY_CONTAINER, KEYWORDS_CONTAINER
+from keywire.publishers import Destinations, Publisher, QueuePublisher
+from keywire.rematch import Rematch
+from keywire.settings import CONFIG_CONTAINER, CONTROL_CONTAINER, HISTORY_CONTAINER, KEYWORDS_CONTAINER
 from keywire.store import BlobDocumentStore, DocumentStore
 from local.storage import InsightsStorage
 from tests.unit.builders import VIDEO_ID
@@ -27,13 +30,14 @@ class Source:
 
     def __init__(self, body: bytes) -> None:
         self.body = body
+        self.bodies: dict[str, bytes] = {}
         self.asked = 0
         self.before_answering: Callable[[int], Awaitable[None]] | None = None
 
     async def get_index(self, video_id: str) -> bytes:
-        assert video_id == VIDEO_ID
+        assert self.bodies or video_id == VIDEO_ID
         self.asked += 1
-        body = self.body
+        body = self.bodies.get(video_id, self.body)
         if self.before_answering is not None:
             await self.before_answering(self.asked)
         return body
@@ -80,6 +84,10 @@ class World:
         self._queue = insights.queue(f"events-{self.account_id[:8]}")
         self.store = BlobDocumentStore(self._current, self._history, self.account_id)
         self.publisher = QueuePublisher(self._queue)
+        file = insights.blobs.get_blob_client(CONFIG_CONTAINER, f"{self.account_id}.json")
+        last_good = insights.blobs.get_blob_client(CONTROL_CONTAINER, f"{self.account_id}.json")
+        self.time = 0.0
+        self.interests = InterestSource(file=file, last_good=last_good, clock=lambda: self.time)
 
     async def __aenter__(self) -> Self:
         await self._queue.create_queue()
@@ -94,11 +102,21 @@ class World:
         return Extraction(
             source=self.source,
             store=store or self.store,
-            publishers=[publisher or self.publisher],
+            destinations=Destinations(publisher or self.publisher),
+            interests=self.interests,
             account_id=self.account_id,
             event_source=SOURCE,
             clock=self.clock,
         )
+
+    async def set_interests(self, *interests: dict[str, Any], body: bytes | None = None) -> None:
+        """Write the file, and let the time pass after which it is looked at again."""
+        text = json.dumps({"interests": interests}, ensure_ascii=False).encode() if body is None else body
+        await self.interests.file.upload_blob(text, overwrite=True)
+        self.time += LOOK_EVERY_SECONDS
+
+    def rematch(self, store: DocumentStore | None = None, publisher: Publisher | None = None) -> Rematch:
+        return Rematch(extraction=self.extraction(store, publisher))
 
     async def run(self, *, as_of: datetime | None = None) -> Outcome:
         return await self.extraction().run(job(as_of=as_of))
@@ -116,6 +134,15 @@ class World:
             blob.name.removeprefix(prefix): await (await self._history.download_blob(blob.name)).readall()
             async for blob in self._history.list_blobs(name_starts_with=prefix)
         }
+
+    async def all_events(self) -> list[bytes]:
+        """Every event that lies in the history of any video of the account."""
+        return [
+            line
+            async for blob in self._history.list_blobs(name_starts_with=f"{self.account_id}/")
+            if blob.name.endswith(".ndjson")
+            for line in (await (await self._history.download_blob(blob.name)).readall()).splitlines()
+        ]
 
     async def queued(self) -> list[bytes]:
         """The events on the queue, which stay there."""
@@ -145,8 +172,14 @@ class World:
             stored = documents.decode(history[f"{name}.json"])
             assert (stored.version, stored.content_hash) == (version, wanted)
             chain[f"{name}.json"] = history[f"{name}.json"]
-            chain[f"{name}.events.ndjson"] = history[f"{name}.events.ndjson"]
-            for line in chain[f"{name}.events.ndjson"].splitlines():
+            lists = {
+                file: body
+                for file, body in history.items()
+                if file.startswith(f"{name}.") and file.endswith(".events.ndjson")
+            }
+            assert f"{name}.events.ndjson" in lists
+            chain |= lists
+            for line in b"".join(lists.values()).splitlines():
                 event = msgspec.json.decode(line, type=Event)
                 assert event.time == stored.extracted_at
                 assert (event.data.version, int(event.sequence)) == (version, version)
@@ -167,9 +200,9 @@ class World:
         return sorted(decoded, key=lambda event: event.sequence)
 
 
-def job(*, as_of: datetime | None = None) -> ExtractionJob:
+def job(*, as_of: datetime | None = None, video_id: str = VIDEO_ID) -> ExtractionJob:
     return ExtractionJob(
-        video_id=VIDEO_ID,
+        video_id=video_id,
         job_id=uuid.uuid4().hex,
         signal="callback",
         received_at=datetime(2026, 3, 2, 9, tzinfo=UTC),

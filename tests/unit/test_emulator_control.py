@@ -10,9 +10,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Message
 
+from local.in_process import ManualClock
 from local.video_indexer.errors import ServiceError
 from local.video_indexer.faults import Fault, apply
-from local.video_indexer.in_process import InProcessEmulator, ManualClock
+from local.video_indexer.in_process import InProcessEmulator
 
 
 async def meets(fault: dict[str, Any]) -> httpx.Response:

@@ -34,15 +34,12 @@ def build(body: bytes, previous: KeywordDocument | None = None) -> KeywordDocume
 
 
 def event_bytes(document: KeywordDocument, previous: KeywordDocument | None = None) -> bytes:
-    (event,) = events.events_of(
-        document,
-        previous=previous,
-        source=SOURCE,
-        body=documents.encode(document),
-        url=URL,
-        traceparent=TRACEPARENT,
-    )
+    (event,) = events.events_of(document, origin_of(document), previous=previous)
     return event
+
+
+def origin_of(document: KeywordDocument) -> events.Origin:
+    return events.Origin(source=SOURCE, body=documents.encode(document), url=URL, traceparent=TRACEPARENT)
 
 
 def event_of(document: KeywordDocument, previous: KeywordDocument | None = None) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""The emulator's own control plane under `/emulator/`: how it is spoken to.
+"""An emulator's own control plane under `/emulator/`: how it is spoken to.
 
 Separate from everything that imitates the service: no token, no limit, no fault and no counting here.
-What it can do is in `control_videos` and `control_switches`.
+What it can do is the emulator's own: `video_indexer.control_videos` for instance.
 """
 
 from collections.abc import Awaitable, Callable
@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from local.video_indexer.errors import Refusal
+from local.refusals import Refusal
 
 type ControlOperation = Callable[[Request], Awaitable[Response]]
 

@@ -24,6 +24,11 @@ def decode(body: bytes) -> Any:
         raise ValueError("The JSON is nested too deeply.") from error
 
 
+def encode(value: Any) -> bytes:
+    """`value` as JSON."""
+    return _encoder.encode(value)
+
+
 def answer(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """A JSON response."""
-    return Response(_encoder.encode(value), status, headers, media_type="application/json; charset=utf-8")
+    return Response(encode(value), status, headers, media_type="application/json; charset=utf-8")

@@ -1,0 +1,109 @@
+"""Tables for millions of entries: arrays of numbers, where a dict would take ten times the memory.
+
+Pure. A table knows hashes and not the things themselves, so that whoever looks something up has to look at
+what was found.
+"""
+
+import itertools
+from array import array
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+ROOT: Final = -1
+NONE: Final = -1
+_FIRST_SIZE: Final = 1024
+_GROWTH: Final = 4
+
+
+class HashTable:
+    """Numbers hashes: 0, 1, … in the order in which they came."""
+
+    def __init__(self) -> None:
+        self._hashes = array("q")
+        self._next = array("i")  # in the bucket
+        self._buckets = array("i", [NONE]) * _FIRST_SIZE
+
+    def __len__(self) -> int:
+        return len(self._hashes)
+
+    def find(self, key: int) -> int:
+        """The number of a hash, or `NONE`."""
+        hashes, following = self._hashes, self._next
+        found = self._buckets[key & (len(self._buckets) - 1)]
+        while found >= 0 and hashes[found] != key:
+            found = following[found]
+        return found
+
+    def add(self, key: int) -> int:
+        """The number of a hash, a new one where it has none."""
+        found = self.find(key)
+        if found >= 0:
+            return found
+        number = len(self._hashes)
+        bucket = key & (len(self._buckets) - 1)
+        self._hashes.append(key)
+        self._next.append(self._buckets[bucket])
+        self._buckets[bucket] = number
+        if number >= len(self._buckets):
+            self._grow()
+        return number
+
+    def _grow(self) -> None:
+        mask = len(self._buckets) * _GROWTH - 1
+        buckets, following = array("i", [NONE]) * (mask + 1), self._next
+        for number, key in enumerate(self._hashes):
+            following[number] = buckets[key & mask]
+            buckets[key & mask] = number
+        self._buckets = buckets
+
+
+class PathTable:
+    """Numbers paths of words, and all their beginnings: 0, 1, … in the order in which they came.
+
+    Attributes:
+        words: Every word, with the number of the path that it is by itself, or `ROOT` where it is none.
+    """
+
+    def __init__(self) -> None:
+        self.words: dict[str, int] = {}
+        self._table = HashTable()
+
+    def __len__(self) -> int:
+        return len(self._table)
+
+    def find(self, path: int, word: str) -> int:
+        """The number of the path that leads from another one (`ROOT` at the start) over a word, or `NONE`."""
+        return self._table.find(hash((path, word)))
+
+    def add(self, paths: Iterable[Sequence[str]]) -> list[int]:
+        """The numbers of paths."""
+        known, number_of = self.words, self._table.add
+        numbers = []
+        for words in paths:
+            path = known.get(words[0], ROOT)
+            if path == ROOT:
+                path = known[words[0]] = number_of(hash((ROOT, words[0])))
+            for word in words[1:]:
+                path = number_of(hash((path, word)))
+                known.setdefault(word, ROOT)
+            numbers.append(path)
+        return numbers
+
+
+class Postings:
+    """For each path the numbers of the interests that it reaches: made once, of pairs."""
+
+    def __init__(self, paths: Sequence[int], numbers: Sequence[int], path_count: int) -> None:
+        counts = array("I", [0]) * (path_count + 1)
+        for path in paths:
+            counts[path + 1] += 1
+        self._ends = array("I", itertools.accumulate(counts))  # of the path before, until it is filled
+        self._numbers = array("I", [0]) * len(numbers)
+        ends, kept = self._ends, self._numbers
+        for path, number in zip(paths, numbers, strict=True):
+            kept[ends[path]] = number
+            ends[path] += 1
+
+    def of(self, path: int) -> Sequence[int]:
+        """Those that `path` reaches."""
+        return self._numbers[self._ends[path - 1] if path else 0 : self._ends[path]]

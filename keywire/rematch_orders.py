@@ -1,0 +1,95 @@
+"""Rematches as data: what an operator asks for, the pages on the queue `rematch`, and how far one is.
+
+Separate from what does them, so that an HTTP process reads orders without loading what only a page needs.
+"""
+
+import re
+from typing import Annotated, Final, Literal
+
+import msgspec
+
+QUEUE: Final = "rematch"
+OperationId = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{32}\Z")]
+InterestId = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+
+
+class InvalidRematchError(ValueError):
+    """What was asked for, or what lies on the queue, is no rematch; the message says why."""
+
+
+class RematchRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """What an operator asks for.
+
+    Attributes:
+        interests: The ids to look at, also of interests that are no longer there; None for all.
+        dry_run: Only count what would be sent.
+    """
+
+    interests: Annotated[tuple[InterestId, ...], msgspec.Meta(min_length=1, max_length=1000)] | None = None
+    dry_run: bool = False
+
+
+class RematchPage(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """One message: a page of a rematch; `marker` is where storage goes on listing."""
+
+    operation_id: OperationId
+    request: RematchRequest
+    traceparent: str | None
+    page: int = 1
+    marker: str | None = None
+    message_version: Literal[1] = 1
+
+
+class PageResult(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """What a page came to; `last` when there was no further one."""
+
+    documents: int
+    matched: int
+    withdrawn: int
+    last: bool
+
+
+class RematchStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """How far a rematch is."""
+
+    operation_id: str
+    dry_run: bool
+    pages: int
+    documents: int
+    matched: int
+    withdrawn: int
+    done: bool
+
+
+_OPERATION_ID: Final = re.compile(r"[0-9a-f]{32}")
+_REQUEST: Final = msgspec.json.Decoder(RematchRequest)
+_PAGE: Final = msgspec.json.Decoder(RematchPage)
+
+
+def is_operation_id(text: str) -> bool:
+    """Whether `text` has the form of an operation's id, safe in a blob path."""
+    return _OPERATION_ID.fullmatch(text) is not None
+
+
+def read_request(body: bytes) -> RematchRequest:
+    """Read the body of a request; an empty one asks for everything.
+
+    Raises:
+        InvalidRematchError: It is something else.
+    """
+    try:
+        return _REQUEST.decode(body or b"{}")
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InvalidRematchError(f"not a rematch: {error}") from None
+
+
+def read_page(body: bytes) -> RematchPage:
+    """Read a queue message.
+
+    Raises:
+        InvalidRematchError: It is no page of this version.
+    """
+    try:
+        return _PAGE.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InvalidRematchError(f"not a page of a rematch: {error}") from None

@@ -1,0 +1,51 @@
+"""The events of stored versions: which matches are in force, and what of a rematch is still to be sent.
+
+Separate from extraction, because a rematch asks the same: a version's events are its own list and those of
+the rematches since, and a failed version leaves in force what held before it.
+"""
+
+from dataclasses import dataclass
+
+from keywire import events
+from keywire.content import FAILED_STATES
+from keywire.documents import KeywordDocument
+from keywire.interest_events import InForce, ids_of, in_force
+from keywire.publishers import Destinations
+from keywire.store import DocumentStore, EventList
+
+
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """What consumers were told of a video's interests.
+
+    Attributes:
+        in_force: By interest id.
+        event_ids: Of the newest version's events.
+        lists: Of the newest version, oldest first.
+    """
+
+    in_force: dict[str, InForce]
+    event_ids: frozenset[str]
+    lists: tuple[EventList, ...]
+
+
+async def told_of(store: DocumentStore, destinations: Destinations, document: KeywordDocument) -> Told:
+    """What was told up to `document`; a rematch's list that was never sent is sent first."""
+    lists = await store.event_lists(document)
+    newest = [event for each in lists for event in await sent(store, destinations, each)]
+    told = newest
+    while document.state in FAILED_STATES and document.previous_hash and document.keywords_version:
+        version = document.version - 1
+        document = await store.read_version(document.video_id, version, document.previous_hash)
+        for each in reversed(await store.event_lists(document)):
+            told = [*await sent(store, destinations, each), *told]
+    return Told(in_force=in_force(told), event_ids=ids_of(newest), lists=tuple(lists))
+
+
+async def sent(store: DocumentStore, destinations: Destinations, event_list: EventList) -> tuple[bytes, ...]:
+    """The events of a list; a rematch's is sent where that has not happened."""
+    found = events.split(await store.read_list(event_list))
+    if event_list.published is False:
+        await destinations.publish(found)
+        await store.mark_list_published(event_list)
+    return found

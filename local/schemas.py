@@ -1,0 +1,78 @@
+"""The JSON Schemas of what others read and write: generated from the types, checked in, and kept compatible.
+
+`schemas/` has what the code says now, `schemas/released/` what consumers were promised. `python3 dev.py
+schemas` writes the first anew; with `--release` also the second, which is a decision and not a chore.
+"""
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from keywire import event_data, events, interest_events
+from keywire.documents import KeywordDocument
+from keywire.interests import InterestsFile
+from local.schema_changes import Direction, incompatibilities
+
+PROJECT: Final = Path(__file__).resolve().parent.parent
+SCHEMAS: Final = PROJECT / "schemas"
+RELEASED: Final = SCHEMAS / "released"
+DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+DOCUMENT: Final = "keywire.document.v1"
+INTERESTS: Final = "keywire.interests.v1"
+# What each type's events carry, or what a file holds.
+TYPES: Final[Mapping[str, Any]] = {
+    events.EXTRACTED: event_data.ExtractedData,
+    events.CHANGED: event_data.ChangedData,
+    events.FAILED: event_data.FailedData,
+    events.REMOVED: event_data.RemovedData,
+    interest_events.MATCHED: event_data.MatchedData,
+    interest_events.WITHDRAWN: event_data.WithdrawnData,
+    DOCUMENT: KeywordDocument,
+    INTERESTS: InterestsFile,
+}
+# Interests are written by others and read by us: there a change must not refuse what was good.
+WRITTEN_BY_OTHERS: Final = frozenset({INTERESTS})
+
+
+def schema_of(name: str) -> dict[str, Any]:
+    """The schema of one type."""
+    generated = msgspec.json.schema(TYPES[name], ref_template="#/$defs/{name}")
+    return {"$schema": DIALECT, "$id": events.schema_of(name), **generated}
+
+
+def encode(schema: Mapping[str, Any]) -> str:
+    """As it is checked in."""
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+
+
+def problems(schemas: Path = SCHEMAS, released: Path = RELEASED) -> list[str]:
+    """What is wrong with the schemas, a sentence each."""
+    found = []
+    for name in TYPES:
+        now = schema_of(name)
+        file, promised = schemas / f"{name}.json", released / f"{name}.json"
+        if not file.exists() or file.read_text("utf-8") != encode(now):
+            found.append(f"schemas/{file.name} is not what the types say: run `python3 dev.py schemas`")
+        if promised.exists():
+            direction: Direction = "read" if name in WRITTEN_BY_OTHERS else "written"
+            old = json.loads(promised.read_text("utf-8"))
+            found += [f"{name}: {change}" for change in incompatibilities(old, now, direction)]
+    return found
+
+
+def main() -> int:
+    """Write the schemas."""
+    folders = [SCHEMAS, *([RELEASED] if "--release" in sys.argv[1:] else [])]
+    for folder in folders:
+        folder.mkdir(exist_ok=True)
+        for name in TYPES:
+            (folder / f"{name}.json").write_text(encode(schema_of(name)), "utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,254 @@
+"""Events from the publisher to a subscriber: the SDK, an identity's tokens, TLS, webhooks, and blobs."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+import httpx
+import pytest
+from azure.core.credentials import AccessToken
+from azure.core.credentials_async import AsyncTokenCredential
+from azure.core.exceptions import ClientAuthenticationError, HttpResponseError
+from azure.core.pipeline.transport import AioHttpTransport
+from azure.identity.aio import ManagedIdentityCredential
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from keywire.event_grid import EventGridPublisher, connect
+from local import identity, storage
+from local.servers import serve
+from local.stack import LocalStack
+from tests.integration.waiting import eventually
+
+ORIGIN = {"WebHook-Allowed-Origin": "eventgrid.azure.net"}
+
+
+@dataclass
+class Subscriber:
+    """A webhook that answers `statuses` one after the other, then 200."""
+
+    statuses: list[int] = field(default_factory=list)
+    received: list[dict[str, Any]] = field(default_factory=list)
+    attempts: int = 0
+
+    async def answer(self, request: Request) -> Response:
+        if request.method == "OPTIONS":
+            assert request.headers["WebHook-Request-Origin"] == "eventgrid.azure.net"
+            return Response(headers=ORIGIN)
+        event = json.loads(await request.body())
+        self.attempts += 1
+        status = self.statuses.pop(0) if self.statuses else 200
+        if status == 200:
+            self.received.append(event)
+        return Response(status_code=status)
+
+    def ids(self) -> list[str]:
+        return sorted(event["id"] for event in self.received)
+
+
+@pytest.fixture(scope="module")
+async def grid() -> AsyncIterator[LocalStack]:
+    """The stack without the function app."""
+    async with LocalStack(with_host=False) as running:
+        yield running
+
+
+@pytest.fixture
+async def http(grid: LocalStack) -> AsyncIterator[httpx.AsyncClient]:
+    async with grid.client() as client:
+        yield client
+
+
+@asynccontextmanager
+async def publishes_as(
+    stack: LocalStack, credential: AsyncTokenCredential
+) -> AsyncIterator[EventGridPublisher]:
+    # The authority is in no environment here: these tests share their process with other stacks.
+    connector = aiohttp.TCPConnector(ssl=stack.ssl_context())
+    async with (
+        aiohttp.ClientSession(connector=connector) as session,
+        connect(
+            stack.app_environment()["EVENT_GRID_TOPIC_ENDPOINT"],
+            credential,
+            transport=AioHttpTransport(session=session, session_owner=False),
+        ) as client,
+    ):
+        yield EventGridPublisher(client)
+
+
+@pytest.fixture
+async def publisher(grid: LocalStack, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[EventGridPublisher]:
+    """A publisher with the managed identity that the app has."""
+    environment = grid.app_environment()
+    for name in ("IDENTITY_ENDPOINT", "IDENTITY_HEADER"):
+        monkeypatch.setenv(name, environment[name])
+    async with (
+        ManagedIdentityCredential(client_id=identity.CLIENT_ID) as credential,
+        publishes_as(grid, credential) as made,
+    ):
+        yield made
+
+
+@asynccontextmanager
+async def subscribed(
+    stack: LocalStack, http: httpx.AsyncClient, name: str, subscriber: Subscriber, **wanted: Any
+) -> AsyncIterator[None]:
+    """A subscription for the duration of a test."""
+    app = Starlette(routes=[Route("/hook", subscriber.answer, methods=["OPTIONS", "POST"])])
+    async with serve(app) as url:
+        address = f"{stack.event_grid_url}/emulator/subscriptions/{name}"
+        (await http.put(address, json={"endpoint": f"{url}/hook"} | wanted)).raise_for_status()
+        try:
+            yield
+        finally:
+            (await http.delete(address)).raise_for_status()
+
+
+def event(number: int, **changed: Any) -> dict[str, Any]:
+    return {
+        "specversion": "1.0",
+        "id": f"event-{number:03d}",
+        "source": "/subscriptions/s/resourceGroups/g/providers/Microsoft.VideoIndexer/accounts/newsroom",
+        "type": "keywire.keywords.extracted.v1",
+        "subject": "videos/12345abcde",
+        "time": "2026-03-04T05:06:07.120000Z",
+        "datacontenttype": "application/json",
+        "dataschema": "urn:keywire:schema:keywire.keywords.extracted.v1",
+        "sequence": "000000001",
+        "partitionkey": "12345abcde",
+        "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+        "data": {"keywords": [{"text": "Ländervergleich 😀", "confidence": None, "score": 0.1}]},
+    } | changed
+
+
+def stored(*events: dict[str, Any]) -> list[bytes]:
+    return [json.dumps(each, ensure_ascii=False).encode() for each in events]
+
+
+async def test_what_a_subscriber_gets_is_what_was_stored(
+    grid: LocalStack, http: httpx.AsyncClient, publisher: EventGridPublisher
+) -> None:
+    events = [event(number) for number in range(20)]
+    subscriber = Subscriber()
+
+    async with subscribed(grid, http, "all", subscriber):
+        await publisher.publish(stored(*events))
+        await eventually(lambda: len(subscriber.received) == len(events), "everything is delivered")
+
+    assert sorted(subscriber.received, key=lambda each: str(each["id"])) == events
+
+
+async def test_a_subscriber_gets_the_types_and_subjects_that_it_wants(
+    grid: LocalStack, http: httpx.AsyncClient, publisher: EventGridPublisher
+) -> None:
+    everything, matches = Subscriber(), Subscriber()
+    wanted = {"includedEventTypes": ["keywire.interest.matched.v1"], "subjectBeginsWith": "videos/abc/"}
+
+    async with (
+        subscribed(grid, http, "everything", everything),
+        subscribed(grid, http, "matches", matches, **wanted),
+    ):
+        await publisher.publish(
+            stored(
+                event(1, type="keywire.interest.matched.v1", subject="videos/abc/interests/england"),
+                event(2, type="keywire.interest.withdrawn.v1", subject="videos/abc/interests/england"),
+                event(3, type="keywire.interest.matched.v1", subject="videos/xyz/interests/england"),
+            )
+        )
+        await eventually(lambda: len(everything.received) == 3, "everything is delivered")
+        await eventually(lambda: matches.received, "the match is delivered")
+
+    assert matches.ids() == ["event-001"]
+
+
+async def test_a_subscriber_that_is_busy_gets_it_later(
+    grid: LocalStack, http: httpx.AsyncClient, publisher: EventGridPublisher
+) -> None:
+    busy = Subscriber(statuses=[503, 503])
+
+    async with subscribed(grid, http, "busy", busy, retrySeconds=[0.01]):
+        await publisher.publish(stored(event(1)))
+        await eventually(lambda: busy.received, "the event is delivered")
+
+    assert (busy.attempts, busy.received) == (3, [event(1)])
+
+
+async def test_what_nobody_takes_is_a_blob(
+    grid: LocalStack, http: httpx.AsyncClient, publisher: EventGridPublisher
+) -> None:
+    refusing = Subscriber(statuses=[500, 500, 500])
+    policy = {"retrySeconds": [0.01], "maxDeliveryAttempts": 2, "deadLetter": True}
+    container = grid.storage.blobs.get_container_client(storage.DEAD_LETTERS_CONTAINER)
+
+    async def letters() -> list[str]:
+        return [name async for name in container.list_blob_names(name_starts_with="KEYWIRE-LOCAL/REFUSING/")]
+
+    async with subscribed(grid, http, "refusing", refusing, **policy):
+        await publisher.publish(stored(event(1)))
+        [name] = await eventually(letters, "the dead letter is written")
+
+    [letter] = json.loads(await (await container.download_blob(name)).readall())
+    assert event(1).items() <= letter.items()
+    assert (letter["deadletterreason"], letter["deliveryattempts"]) == ("MaxDeliveryAttemptsExceeded", 2)
+    assert refusing.received == []
+
+
+async def test_nobody_publishes_without_a_token(grid: LocalStack, http: httpx.AsyncClient) -> None:
+    answer = await http.post(
+        grid.event_grid_topic_endpoint,
+        params={"api-version": "2018-01-01"},
+        headers={"Content-Type": "application/cloudevents-batch+json; charset=utf-8"},
+        json=[event(1)],
+    )
+
+    assert (answer.status_code, answer.json()["error"]["code"]) == (401, "Unauthorized")
+
+
+async def test_a_token_for_something_else_does_not_publish(grid: LocalStack) -> None:
+    """The SDK says so as any of its clients does."""
+
+    class ForStorage(storage.OperatorCredential):
+        async def get_token(self, *scopes: str, **options: Any) -> AccessToken:
+            return await super().get_token("https://storage.azure.com/.default", **options)
+
+    async with publishes_as(grid, ForStorage()) as publisher:
+        with pytest.raises(ClientAuthenticationError):
+            await publisher.publish(stored(event(1)))
+
+
+async def test_what_is_too_large_for_a_request_goes_in_several(
+    grid: LocalStack, http: httpx.AsyncClient, publisher: EventGridPublisher
+) -> None:
+    """Were it not split, the topic would refuse it with 413."""
+    await http.delete(f"{grid.event_grid_url}/emulator/events")
+    events = [event(number, data={"text": "映" * 15_000}) for number in range(30)]
+
+    await publisher.publish(stored(*events))
+
+    listed = (await http.get(f"{grid.event_grid_url}/emulator/events")).json()
+    assert [entry["event"] for entry in listed] == events
+
+
+async def test_a_topic_in_trouble_is_an_error(
+    grid: LocalStack, http: httpx.AsyncClient, publisher: EventGridPublisher
+) -> None:
+    fault = {"kind": "status", "status": 429}
+    (await http.post(f"{grid.event_grid_url}/emulator/faults", json=fault)).raise_for_status()
+
+    with pytest.raises(HttpResponseError) as raised:
+        await publisher.publish(stored(event(1)))
+
+    assert raised.value.status_code == 429
+
+
+async def test_an_app_may_know_no_topic(grid: LocalStack, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert grid.app_environment()["EVENT_GRID_TOPIC_ENDPOINT"] == f"{grid.event_grid_url}/api/events"
+
+    monkeypatch.setattr(grid, "event_grid", False)
+
+    assert "EVENT_GRID_TOPIC_ENDPOINT" not in grid.app_environment()
