@@ -6,6 +6,7 @@
     python3 dev.py test     the tests (arguments go to pytest)
     python3 dev.py bench    the measurements (docs/performance.md)
     python3 dev.py schemas  write the JSON Schemas of schemas/ anew from the types
+    python3 dev.py interests  check a file of interests, or try it on a document
     python3 dev.py check    lint, format, types, requirements
     python3 dev.py lock     compile the requirements anew from pyproject.toml
 
@@ -37,6 +38,7 @@ COMMANDS = {
     "test": (("pytest",), True),
     "bench": (("bench",), True),
     "schemas": (("local.schemas",), False),
+    "interests": (("local.interests",), False),
     "check": (("local.check",), False),
     "lock": (("local.lock",), False),
 }

@@ -13,7 +13,7 @@ from typing import Final
 
 from local.serve import run as run_on_stack
 
-NAMES: Final = ("ack", "throughput", "operations", "cold_start", "memory")
+NAMES: Final = ("ack", "throughput", "operations", "cold_start", "memory", "match")
 
 
 def main() -> int:

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from keywire.compact import HashTable
+from keywire.compact import NONE, HashTable
 from keywire.interest_problems import id_of, problems_of, reason_of
 from keywire.interests import (
     MAX_ATTRIBUTES_BYTES,
@@ -105,11 +105,13 @@ class InterestList:
         """Note the id of an entry, where it can be read; the problem with it if it is not the first."""
         if interest_id is None:
             return ()
-        slot = self._ids.add(hash(interest_id))
-        if slot == len(self._numbers):
+        key = hash(interest_id)
+        found = self._ids.find(key)
+        if found == NONE:
+            self._ids.append(key)
             self._numbers.append(number)
             return ()
-        first = self._numbers[slot]
+        first = self._numbers[found]
         return (Problem(f"interests[{number}].id", f"{interest_id!r} is the id of interests[{first}] too"),)
 
 
@@ -131,18 +133,22 @@ class _Problems:
 
 def _entry(number: int, interest: Interest, size: int) -> Entry | None:
     """What is read of a valid entry; None where the types let something pass."""
-    any_of = [folded_words(term) for term in interest.any_of]
-    all_of = [folded_words(term) for term in interest.all_of]
-    none_of = [folded_words(term) for term in interest.none_of]
+    any_of = list(map(folded_words, interest.any_of))
+    all_of = list(map(folded_words, interest.all_of))
     wanted = any_of + all_of
-    lengths = [len(words) for words in wanted + none_of]
-    if not wanted or not all(lengths) or max(lengths) > MAX_WORDS:
+    if not _are_words(wanted):
         return None
-    if none_of and any(words in wanted for words in none_of):
-        return None
+    if interest.none_of:
+        none_of = list(map(folded_words, interest.none_of))
+        if not _are_words(none_of) or any(words in wanted for words in none_of):
+            return None
     if size > _SURELY_SMALL and len(msgspec.json.encode(interest.attributes)) > MAX_ATTRIBUTES_BYTES:
         return None
     return Entry(number, interest, any_of, all_of)
+
+
+def _are_words(terms: list[list[str]]) -> bool:
+    return bool(terms) and all(terms) and max(map(len, terms)) <= MAX_WORDS
 
 
 def _open(body: bytes, problems: _Problems) -> msgspec.Raw:

@@ -1,5 +1,7 @@
 """The queue `extraction`, as whoever has a signal sees it."""
 
+import math
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from keywire import jobs
@@ -20,10 +22,16 @@ class JobQueue:
     def __init__(self, queue: "QueueClient") -> None:
         self._queue = queue
 
-    async def send(self, job: ExtractionJob) -> None:
-        """Queue a job, to be done at once and however late somebody comes to it.
+    async def send(self, job: ExtractionJob, *, delay: timedelta = timedelta()) -> None:
+        """Queue a job, to be done after `delay` and however late somebody comes to it.
+
+        `delay` is at most seven days, the queue service's limit.
 
         Raises:
             azure.core.exceptions.AzureError: Storage did not take it.
         """
-        await self._queue.send_message(jobs.encode(job), time_to_live=KEEP_FOREVER)
+        await self._queue.send_message(
+            jobs.encode(job),
+            visibility_timeout=math.ceil(delay.total_seconds()),
+            time_to_live=KEEP_FOREVER,
+        )

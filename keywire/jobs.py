@@ -12,12 +12,14 @@ from typing import Annotated, Final, Literal
 import msgspec
 
 QUEUE: Final = "extraction"
+BACKFILL_QUEUE: Final = "backfill"
 VIDEO_ID_PATTERN: Final = r"\A[A-Za-z0-9_-]{1,64}\Z"
 _VIDEO_ID: Final = re.compile(VIDEO_ID_PATTERN)
 
 VideoId = Annotated[str, msgspec.Meta(pattern=VIDEO_ID_PATTERN)]
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
-Signal = Literal["callback"]
+# What told of a video; jobs of `backfill` wait until no other has anything to do.
+Signal = Literal["callback", "diagnostics", "reconciliation", "backfill", "replay"]
 
 
 class InvalidJobError(ValueError):
@@ -31,7 +33,9 @@ class ExtractionJob(msgspec.Struct, frozen=True, kw_only=True, rename="camel", f
         video_id: Video Indexer's id of the video.
         job_id: Names this job in logs.
         signal: What told of the video.
-        received_at: When the signal came (UTC).
+        received_at: When the signal came (UTC): the job's age counts from here.
+        attempts: How often it was put off because Video Indexer was not able to answer.
+        last_error: Why it was put off the last time.
         as_of: The moment on Video Indexer's clock of which the signal speaks, where it says one.
         traceparent: W3C trace context of the signal.
         job_version: The shape of this message.
@@ -41,6 +45,8 @@ class ExtractionJob(msgspec.Struct, frozen=True, kw_only=True, rename="camel", f
     job_id: str
     signal: Signal
     received_at: Moment
+    attempts: Annotated[int, msgspec.Meta(ge=0)] = 0
+    last_error: str | None = None
     as_of: Moment | None = None
     traceparent: str | None = None
     job_version: Literal[1] = 1

@@ -80,7 +80,7 @@ class TermIndex:
     def _walk(self, same: Sequence[Collection[str]], numbers: set[int]) -> None:
         paths = [ROOT]
         for words in same:
-            ahead = [self._paths.find(path, word) for path in paths for word in words]
+            ahead = [self._paths.follow(path, word) for path in paths for word in words]
             paths = [path for path in ahead if path != NONE]
             if not paths:
                 return
