@@ -25,7 +25,7 @@ def stack(**options: Any) -> LocalStack:
 
     Without Event Grid and the process for rematches: what is measured has the machine to itself.
     """
-    options["instances"] = {"function:rematch": 0, **options.get("instances", {})}
+    options["instances"] = {"function:rematch": 0, "function:backfill": 0, **options.get("instances", {})}
     options.setdefault("event_grid", False)
     emulator = dataclasses.replace(
         ACCOUNT, indexing_seconds=0.0, requests_per_second=None, requests_per_minute=None

@@ -19,7 +19,7 @@ from local.stack import PROJECT, LocalStack
 
 AIMS: Final[Mapping[str, Aim]] = {"cold_start.ratio": Aim("<=", 1.6)}
 ROUNDS: Final = 15
-ONLY_HTTP: Final = {"function:extraction": 0, "function:rematch": 0}
+ONLY_HTTP: Final = {"function:extraction": 0, "function:rematch": 0, "function:backfill": 0}
 FLOOR: Final = Path(__file__).parent / "apps" / "floor"
 
 

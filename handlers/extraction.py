@@ -1,4 +1,4 @@
-"""The queue `extraction`: each message is a job, done or tried again."""
+"""The queues `extraction` and `backfill`: each message is a job, done, put off or given up."""
 
 from typing import Final
 
@@ -14,5 +14,12 @@ blueprint: Final = func.Blueprint()
 @blueprint.function_name("extraction")
 @blueprint.queue_trigger("message", jobs.QUEUE, CONNECTION)
 async def extract(message: func.QueueMessage) -> None:
-    """Do the job; whatever is raised makes the host try again, and at last use the poison queue."""
-    await services.extraction.run(jobs.decode(message.get_body()))
+    """Do a job that somebody waits for; whatever is raised makes the host try again."""
+    await services.job_runner.run(message.get_body(), tries=message.dequeue_count or 1)
+
+
+@blueprint.function_name("backfill")
+@blueprint.queue_trigger("message", jobs.BACKFILL_QUEUE, CONNECTION)
+async def backfill(message: func.QueueMessage) -> None:
+    """Do a job that nobody waits for."""
+    await services.backfill_runner.run(message.get_body(), tries=message.dequeue_count or 1)

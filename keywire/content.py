@@ -49,6 +49,24 @@ class Content(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     keywords: tuple[SentKeyword, ...]
 
 
+# Of a tombstone: Video Indexer has no such state, it answers that the video was removed.
+REMOVED_STATE: Final = "Removed"
+REMOVED: Final = Content(
+    name=None,
+    external_id=None,
+    metadata=None,
+    duration_seconds=None,
+    language=None,
+    source_languages=(),
+    indexing_preset=None,
+    insights_version=None,
+    state=REMOVED_STATE,
+    failure_code=None,
+    source_videos=(),
+    unreadable_keywords=0,
+    keywords=(),
+)
+
 _CANONICAL: Final = msgspec.json.Encoder(order="deterministic")
 _KEYWORD_OBJECT: Final = msgspec.json.Decoder(dict[str, Any])
 

@@ -6,12 +6,10 @@ from typing import Any, Final, Literal
 import msgspec
 
 from keywire import keywords
-from keywire.content import FAILED_STATES, Content, SourceVideo, hash_of
+from keywire.content import FAILED_STATES, REMOVED_STATE, Content, SourceVideo, hash_of
 from keywire.keywords import Keyword
 
 SCHEMA_VERSION: Final = 1
-# Of a tombstone; Video Indexer has no such state, it answers that the video was removed.
-REMOVED_STATE: Final = "Removed"
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,7 +35,7 @@ class KeywordDocument(msgspec.Struct, frozen=True, kw_only=True, rename="camel")
         external_id, metadata: What the uploader gave.
         duration_seconds: The video's length.
         language: The language of the keywords; another than `source_languages` in a translation.
-        state: Video Indexer's: `Processed`, `Failed` or `Quarantined`.
+        state: Video Indexer's `Processed`, `Failed` or `Quarantined`; `Removed` for a tombstone.
         failure: Set when the state is not `Processed`.
         insights_version: Video Indexer's own version of the insights.
         version: 1, 2, …: counts the outcomes of this video.
@@ -88,7 +86,8 @@ def build(
     """The document that follows `previous`.
 
     A failed indexing has no keywords of its own, whatever came with it (a quarantined video's are not for
-    readers): those of the last good version stay, and `keywords_version` says so.
+    readers): those of the last good version stay, and `keywords_version` says so. A removed video leaves
+    nothing but its ids.
     """
     version = previous.version + 1 if previous else 1
     failed = content.state in FAILED_STATES
@@ -113,12 +112,18 @@ def build(
         version=version,
         content_hash=hash_of(content),
         previous_hash=previous.content_hash if previous else None,
-        keywords_version=(kept.keywords_version if kept else None) if failed else version,
+        keywords_version=_keywords_version(content, previous, version),
         extracted_at=extracted_at,
         source_videos=content.source_videos,
         unreadable=kept.unreadable if kept else left_out,
         keywords=kept.keywords if kept else tuple(keyword for keyword, _ in enriched),
     )
+
+
+def _keywords_version(content: Content, previous: KeywordDocument | None, version: int) -> int | None:
+    if content.state in FAILED_STATES:
+        return previous.keywords_version if previous else None
+    return None if content.state == REMOVED_STATE else version
 
 
 def encode(document: KeywordDocument) -> bytes:

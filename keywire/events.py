@@ -14,8 +14,8 @@ from typing import Final, Literal
 import msgspec
 
 from keywire import interest_events, keyword_events
-from keywire.content import FAILED_STATES
-from keywire.documents import REMOVED_STATE, KeywordDocument
+from keywire.content import FAILED_STATES, REMOVED_STATE
+from keywire.documents import KeywordDocument
 from keywire.event_data import Data, Pointer
 from keywire.event_limits import Teller
 from keywire.interest_events import MATCHED, WITHDRAWN, InForce

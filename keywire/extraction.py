@@ -5,8 +5,9 @@ Any number of jobs for one video may run at once, here or on other instances:
 1. read the current document before asking Video Indexer;
 2. publish its version if that has not happened: a version is published before the next is written;
 3. end if the document already answers for the moment that the job speaks of;
-4. ask Video Indexer; if it says the same as before, note up to when and end (always noted, though nothing
-   may have changed: the new ETag is what a slower job with an older answer fails on);
+4. ask Video Indexer (a video that it removed becomes a tombstone); if it says the same as before, note up
+   to when and end (always noted, though nothing may have changed: the new ETag is what a slower job with an
+   older answer fails on);
 5. write the version and its events, each only if it does not exist (otherwise go on with what lies
    there), then replace the current document against the ETag of step 1;
 6. send the stored events to every destination;
@@ -24,7 +25,7 @@ from enum import StrEnum
 from typing import Final, Protocol
 
 from keywire import documents, events, version_events
-from keywire.content import FAILED_STATES, PROCESSED, Content, hash_of, read_content
+from keywire.content import FAILED_STATES, PROCESSED, REMOVED, Content, hash_of, read_content
 from keywire.documents import KeywordDocument
 from keywire.events import Origin
 from keywire.interest_events import InForce
@@ -33,7 +34,13 @@ from keywire.jobs import ExtractionJob
 from keywire.publishers import Destinations
 from keywire.store import ConflictError, DocumentStore, Marks, Stored
 from keywire.video_indexer import index
-from keywire.video_indexer.errors import NotReadyError, TransientError, UnusableError
+from keywire.video_indexer.errors import (
+    VIDEO_REMOVED,
+    GoneError,
+    NotReadyError,
+    TransientError,
+    UnusableError,
+)
 
 # A callback names no moment. What Video Indexer answers now is at least as new as its state some minutes
 # ago, whatever the difference between its clock and ours.
@@ -55,6 +62,7 @@ class Outcome(StrEnum):
     PUBLISHED = "published"
     UNCHANGED = "unchanged"
     ANSWERED = "already answered"
+    NEVER_WAS = "never was"
 
 
 class IndexSource(Protocol):
@@ -112,7 +120,10 @@ class Extraction:
                 if current and job.as_of and job.as_of <= current.as_of:
                     return _ended(job, Outcome.ANSWERED, current.document)
                 asked_at = self.clock()
-                content, failure_message = await self._ask(job.video_id)
+                content, failure_message = await self._ask(job)
+                if current is None and content is REMOVED:
+                    logger.info("video=%s job=%s never was here", job.video_id, job.job_id)
+                    return Outcome.NEVER_WAS
                 as_of = max(job.as_of or asked_at - CLOCK_DIFFERENCE, current.as_of if current else _NEVER)
                 if current and hash_of(content) == current.document.content_hash:
                     await self._advance(current, as_of)
@@ -134,9 +145,15 @@ class Extraction:
             return _ended(job, Outcome.PUBLISHED, document)
         raise ConflictError(f"video {job.video_id} was changed by others {MAX_ROUNDS} times in a row")
 
-    async def _ask(self, video_id: str) -> tuple[Content, str | None]:
+    async def _ask(self, job: ExtractionJob) -> tuple[Content, str | None]:
         """Step 4: what Video Indexer says of the video, and in what words it failed, if it did."""
-        answer = index.parse(await self.source.get_index(video_id))
+        video_id = job.video_id
+        try:
+            answer = index.parse(await self.source.get_index(video_id))
+        except GoneError as error:
+            if _is_certain(error, job):
+                return REMOVED, None
+            raise
         if answer.id not in {None, video_id}:
             raise UnusableError(f"the answer for video {video_id} is about another one")
         if answer.state in _UNFINISHED:
@@ -244,6 +261,11 @@ class Extraction:
             if winner is not None and winner != document.content_hash:
                 await self.store.remove_version(document)
         return open_still
+
+
+def _is_certain(error: GoneError, job: ExtractionJob) -> bool:
+    """Whether the video is gone: by Video Indexer's own word, or because it is not found a second time."""
+    return error.code.upper() == VIDEO_REMOVED or job.attempts > 0
 
 
 def _ended(job: ExtractionJob, outcome: Outcome, document: KeywordDocument) -> Outcome:

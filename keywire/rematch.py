@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from keywire import documents, events, version_events
-from keywire.documents import REMOVED_STATE, KeywordDocument
+from keywire.content import REMOVED_STATE
+from keywire.documents import KeywordDocument
 from keywire.events import Origin
 from keywire.extraction import MAX_ROUNDS, Extraction
 from keywire.interest_events import InForce, is_same

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from keywire.extraction import Extraction
     from keywire.interest_source import InterestSource
+    from keywire.job_runner import JobRunner
     from keywire.publishers import Destinations
     from keywire.rematch_pages import RematchPages
 
@@ -72,6 +73,26 @@ class Services:
     def job_queue(self) -> JobQueue:
         """Where jobs go."""
         return JobQueue(self.queue(jobs.QUEUE))
+
+    @cached_property
+    def job_runner(self) -> "JobRunner":
+        """Runs the jobs of the queue `extraction`."""
+        return self._runner(jobs.QUEUE)
+
+    @cached_property
+    def backfill_runner(self) -> "JobRunner":
+        """Runs the jobs of the queue `backfill`."""
+        return self._runner(jobs.BACKFILL_QUEUE)
+
+    def _runner(self, queue: str) -> "JobRunner":
+        from keywire.job_runner import JobRunner  # noqa: PLC0415
+        from keywire.poison import PoisonQueue  # noqa: PLC0415
+
+        return JobRunner(
+            extraction=self.extraction,
+            queue=JobQueue(self.queue(queue)),
+            poison=PoisonQueue(self.queue(f"{queue}-poison")),
+        )
 
     @cached_property
     def extraction(self) -> "Extraction":

@@ -21,7 +21,7 @@ from tests.unit.builders import index, keyword
 # Azurite's account key, which its documentation publishes: the one test of a connection string needs it.
 AZURITE_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 
-ONLY_HTTP = {"function:extraction": 0, "function:rematch": 0}
+ONLY_HTTP = {"function:extraction": 0, "function:rematch": 0, "function:backfill": 0}
 
 
 @pytest.fixture

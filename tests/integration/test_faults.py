@@ -22,11 +22,11 @@ IN_FLIGHT = 32
 
 @pytest.fixture(scope="module")
 async def faulty(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LocalStack]:
-    """A stack without rate limits whose jobs come back after a second and are poison after three tries."""
+    """A stack without rate limits whose host tries again after a second."""
     app = tmp_path_factory.mktemp("app")
     shutil.copy(PROJECT / "function_app.py", app)
     settings = json.loads((PROJECT / "host.json").read_text())
-    settings["extensions"]["queues"] |= {"visibilityTimeout": "00:00:01", "maxDequeueCount": 3}
+    settings["extensions"]["queues"] |= {"visibilityTimeout": "00:00:01"}
     (app / "host.json").write_text(json.dumps(settings))
     emulator = {"indexing_seconds": 0.0, "requests_per_second": None, "requests_per_minute": None}
     async with LocalStack(app_directory=app, emulator=replace(ACCOUNT, **emulator)) as running:
@@ -88,7 +88,7 @@ async def test_jobs_in_flight_do_not_wait_for_each_other(faulty: LocalStack, htt
     ],
     ids=lambda fault: str(fault.get("status", fault["kind"])),
 )
-async def test_a_failure_that_passes_costs_a_try_and_no_job(
+async def test_a_failure_that_passes_costs_time_and_no_job(
     faulty: LocalStack, http: httpx.AsyncClient, fault: dict[str, Any]
 ) -> None:
     video_id = await upload_quietly(faulty, http)
@@ -98,15 +98,17 @@ async def test_a_failure_that_passes_costs_a_try_and_no_job(
     assert (await http.get(f"{faulty.video_indexer_url}/emulator/faults")).json() == []
 
 
-async def test_a_failure_that_stays_ends_in_the_poison_queue_with_the_job(
+async def test_an_answer_that_cannot_be_used_ends_in_the_poison_queue_with_job_and_reason(
     faulty: LocalStack, http: httpx.AsyncClient
 ) -> None:
     video_id = await upload_quietly(faulty, http)
-    await go_wrong(faulty, http, video_id, kind="status", status=500, count=3)
+    await go_wrong(faulty, http, video_id, kind="status", status=400, errorType="INVALID_INPUT")
     await call_back(faulty, http, video_id)
     poison = faulty.storage.queue(f"{QUEUE}-poison")
     (message,) = await eventually(
         lambda: poison.peek_messages(max_messages=32), "the job is poison", faulty.host.logs
     )
-    assert json.loads(base64.b64decode(message.content))["videoId"] == video_id
+    given_up = json.loads(base64.b64decode(message.content))
+    assert given_up["job"]["videoId"] == video_id
+    assert given_up["reason"] == "GetVideoIndex was answered with 400 INVALID_INPUT"
     assert await find_document(faulty, video_id) is None

@@ -1,19 +1,20 @@
 """CloudEvents about interests and removed videos, and which matches are in force after them."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import jsonschema
 import msgspec
 import pytest
 
-from keywire import documents, events
+from keywire import content, documents, events
 from keywire.documents import KeywordDocument
 from keywire.interest_events import MATCHED, MAX_RANGES, WITHDRAWN, in_force
 from keywire.interests import Interest
 from keywire.matching import Match, TermMatch
 from local import schemas
-from tests.unit.builders import index, keyword
+from tests.unit.builders import ACCOUNT_ID, VIDEO_ID, index, keyword
 from tests.unit.test_events import build, origin_of
 
 FIRST = build(index([keyword("film festivals"), keyword("robots")]))
@@ -50,8 +51,13 @@ def lines(*matches: Match) -> tuple[bytes, ...]:
 
 
 def removed(previous: KeywordDocument) -> KeywordDocument:
-    return msgspec.structs.replace(
-        build(index([], name=""), previous), state=documents.REMOVED_STATE, keywords_version=None
+    return documents.build(
+        content.REMOVED,
+        account_id=ACCOUNT_ID,
+        video_id=VIDEO_ID,
+        previous=previous,
+        failure_message=None,
+        extracted_at=datetime(2026, 3, 3, tzinfo=UTC),
     )
 
 

@@ -1,0 +1,93 @@
+"""What becomes of a job that Video Indexer did not let end: put off, and until when, or given up.
+
+Pure. A job that is put off is sent anew with a delay and costs none of the queue's tries, which are there for
+crashes. Waiting is what helps against everything but an answer that can't be used.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+import msgspec
+
+from keywire.jobs import ExtractionJob
+from keywire.video_indexer.errors import (
+    GoneError,
+    MisconfiguredError,
+    NotReadyError,
+    ThrottledError,
+    TransientError,
+    VideoIndexerError,
+)
+
+# Failures of a service end within a day, or somebody has to look.
+MAX_AGE: Final = timedelta(hours=24)
+# Whoever has to grant something may be on holiday.
+MAX_AGE_MISCONFIGURED: Final = timedelta(days=7)
+
+# Indexing takes about as long as the video; who asks often finds nothing new.
+NOT_READY_FIRST: Final = timedelta(seconds=10)
+NOT_READY_MOST: Final = timedelta(minutes=10)
+TRANSIENT_FIRST: Final = timedelta(seconds=4)
+TRANSIENT_MOST: Final = timedelta(minutes=15)
+MISCONFIGURED_DELAY: Final = timedelta(minutes=2)
+# A video that is not found may have been found a moment too early: it is asked about once more.
+NOT_FOUND_DELAY: Final = timedelta(minutes=1)
+_LEAST: Final = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PutOff:
+    """Send `job` again after `delay`."""
+
+    job: ExtractionJob
+    delay: timedelta
+
+
+@dataclass(frozen=True, kw_only=True)
+class GiveUp:
+    """Put the job where a person finds it, with the reason."""
+
+    reason: str
+
+
+def decide(
+    job: ExtractionJob, error: VideoIndexerError, *, now: datetime, chance: Callable[[], float]
+) -> PutOff | GiveUp:
+    """What to do about `error`.
+
+    Args:
+        job: The job that failed.
+        error: How.
+        now: The time (UTC).
+        chance: A number from 0 to 1, another each time: jobs that failed together don't come back together.
+    """
+    age = now - job.received_at
+    match error:
+        case ThrottledError():
+            # The service's fault is not the job's: the attempt does not count.
+            wait = error.retry_after * (1 + chance() / 2)
+            return _put_off(job, error, timedelta(seconds=wait), attempts=job.attempts)
+        case MisconfiguredError() if age < MAX_AGE_MISCONFIGURED:
+            return _put_off(job, error, MISCONFIGURED_DELAY * (1 + chance()))
+        case NotReadyError() if age < MAX_AGE:
+            return _put_off(job, error, _growing(NOT_READY_FIRST, NOT_READY_MOST, job.attempts))
+        case GoneError() if job.attempts == 0:
+            return _put_off(job, error, NOT_FOUND_DELAY)
+        case TransientError() if age < MAX_AGE:
+            return _put_off(job, error, chance() * _growing(TRANSIENT_FIRST, TRANSIENT_MOST, job.attempts))
+    return GiveUp(reason=str(error))
+
+
+def _growing(first: timedelta, most: timedelta, attempts: int) -> timedelta:
+    return min(most, first * 2 ** min(attempts, 16))
+
+
+def _put_off(
+    job: ExtractionJob, error: VideoIndexerError, delay: timedelta, *, attempts: int | None = None
+) -> PutOff:
+    tried = job.attempts + 1 if attempts is None else attempts
+    return PutOff(
+        job=msgspec.structs.replace(job, attempts=tried, last_error=str(error)), delay=max(_LEAST, delay)
+    )

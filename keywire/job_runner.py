@@ -1,0 +1,88 @@
+"""Running a job as it comes from the queue: to its end, to a later time, or to the poison queue.
+
+What is raised makes the host try again after a while, up to `MAX_TRIES` times. That is for what nobody
+foresaw; on the last of these tries the job is put where a person finds it, with the reason, as the host would
+without one.
+"""
+
+import logging
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from keywire import deferral, jobs, poison
+from keywire.deferral import GiveUp, PutOff
+from keywire.extraction import Extraction
+from keywire.job_queue import JobQueue
+from keywire.jobs import ExtractionJob, InvalidJobError
+from keywire.poison import PoisonQueue
+from keywire.video_indexer.errors import VideoIndexerError
+
+MAX_TRIES: Final = 5  # host.json's maxDequeueCount; a test compares them
+
+logger: Final = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobRunner:
+    """Runs the jobs of one queue.
+
+    Attributes:
+        extraction: What a job does.
+        queue: Where a job is put off to: the queue that it came from.
+        poison: Where a job is given up to.
+        clock: The time now (UTC).
+        chance: A number from 0 to 1, another each time.
+    """
+
+    extraction: Extraction
+    queue: JobQueue
+    poison: PoisonQueue
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    chance: Callable[[], float] = random.random
+
+    async def run(self, body: bytes, *, tries: int) -> None:
+        """Run the job in a message that was given out `tries` times.
+
+        Raises:
+            Exception: Whatever failed, before the last try; and when storage takes neither job nor poison.
+        """
+        try:
+            job = jobs.decode(body)
+        except InvalidJobError as error:
+            logger.error("job unreadable, given up: %s", error)  # noqa: TRY400 - the message says it all
+            await self.poison.send(poison.of_body(body, str(error), now=self.clock(), tries=tries))
+            return
+        try:
+            await self.extraction.run(job)
+        except VideoIndexerError as error:
+            await self._act(
+                job, deferral.decide(job, error, now=self.clock(), chance=self.chance), error, tries
+            )
+        except Exception as error:
+            if tries < MAX_TRIES:
+                raise
+            await self._give_up(job, f"{type(error).__name__}: {error}", tries)
+
+    async def _act(
+        self, job: ExtractionJob, decision: PutOff | GiveUp, error: VideoIndexerError, tries: int
+    ) -> None:
+        if isinstance(decision, GiveUp):
+            await self._give_up(job, decision.reason, tries)
+            return
+        await self.queue.send(decision.job, delay=decision.delay)
+        logger.warning(
+            "video=%s job=%s put off for %.0f s attempt=%d: %s %s",
+            job.video_id,
+            job.job_id,
+            decision.delay.total_seconds(),
+            decision.job.attempts,
+            type(error).__name__,
+            error,
+        )
+
+    async def _give_up(self, job: ExtractionJob, reason: str, tries: int) -> None:
+        await self.poison.send(poison.of_job(job, reason, now=self.clock(), tries=tries))
+        logger.error("video=%s job=%s given up: %s", job.video_id, job.job_id, reason)

@@ -1,0 +1,211 @@
+"""Jobs from the queue's message to their end, on real queues."""
+
+import base64
+import dataclasses
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Self
+
+import msgspec
+import pytest
+
+from keywire import jobs
+from keywire.documents import KeywordDocument
+from keywire.job_queue import JobQueue
+from keywire.job_runner import MAX_TRIES, JobRunner
+from keywire.poison import PoisonMessage, PoisonQueue
+from keywire.publishers import Destinations
+from keywire.video_indexer import GoneError, NotReadyError, TransientError, UnusableError, VideoIndexerError
+from local.stack import PROJECT
+from local.storage import InsightsStorage
+from tests.integration.world import World, job
+from tests.unit.builders import VIDEO_ID, index, keyword
+
+A = index([keyword("one")])
+NOW = datetime(2026, 3, 2, 9, 15, tzinfo=UTC)
+
+
+class Runs:
+    """A world whose jobs come from queues of its own."""
+
+    def __init__(self, insights: InsightsStorage, world: World) -> None:
+        self.world = world
+        self.queue = insights.queue(f"jobs-{world.account_id[:8]}")
+        self.poison = insights.queue(f"jobs-{world.account_id[:8]}-poison")
+        self.runner = JobRunner(
+            extraction=world.extraction(),
+            queue=JobQueue(self.queue),
+            poison=PoisonQueue(self.poison),
+            clock=lambda: NOW,
+            chance=lambda: 0.5,
+        )
+
+    async def __aenter__(self) -> Self:
+        await self.queue.create_queue()
+        await self.poison.create_queue()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.queue.delete_queue()
+        await self.poison.delete_queue()
+
+    def fail(self, error: VideoIndexerError) -> None:
+        async def refuse(_: int) -> None:
+            raise error
+
+        self.world.source.before_answering = refuse
+
+    async def waiting(self) -> int:
+        return (await self.queue.get_queue_properties()).approximate_message_count or 0
+
+    async def given_up(self) -> list[PoisonMessage]:
+        return [
+            msgspec.json.decode(base64.b64decode(message.content), type=PoisonMessage)
+            for message in await self.poison.peek_messages(max_messages=32)
+        ]
+
+
+def body(**fields: object) -> bytes:
+    return jobs.encode(msgspec.structs.replace(job(), received_at=NOW, **fields)).encode()
+
+
+async def test_a_job_that_ends_leaves_nothing_behind(insights: InsightsStorage) -> None:
+    async with World(insights, A) as world, Runs(insights, world) as runs:
+        await runs.runner.run(body(), tries=1)
+        assert (await runs.waiting(), await runs.given_up()) == (0, [])
+        assert len(await world.audit()) == 1
+
+
+async def test_a_job_that_has_to_wait_is_put_off_unseen(insights: InsightsStorage) -> None:
+    async with World(insights, A) as world, Runs(insights, world) as runs:
+        runs.fail(NotReadyError("video is Processing"))
+        await runs.runner.run(body(), tries=1)
+        assert await runs.waiting() == 1
+        assert await runs.queue.peek_messages() == []
+        assert await runs.given_up() == []
+
+
+async def test_a_job_that_was_put_off_ends_when_its_time_has_come(insights: InsightsStorage) -> None:
+    async with World(insights, A) as world, Runs(insights, world) as runs:
+        runs.fail(TransientError("503"))
+        await runs.runner.run(body(), tries=1)
+        world.source.before_answering = None
+        async for message in _soon(runs):
+            again = jobs.decode(base64.b64decode(message.content))
+            assert (again.attempts, again.last_error) == (1, "503")
+            await runs.runner.run(base64.b64decode(message.content), tries=1)
+        assert len(await world.audit()) == 1
+
+
+async def test_what_can_not_be_used_is_given_up_with_its_reason_and_its_history(
+    insights: InsightsStorage,
+) -> None:
+    async with World(insights, A) as world, Runs(insights, world) as runs:
+        runs.fail(UnusableError("the index has no list of videos"))
+        await runs.runner.run(body(attempts=3, last_error="503"), tries=2)
+        (message,) = await runs.given_up()
+        assert message.reason == "the index has no list of videos"
+        assert (message.poisoned_at, message.tries) == (NOW, 2)
+        assert message.job is not None
+        assert (message.job.video_id, message.job.attempts, message.job.last_error) == (VIDEO_ID, 3, "503")
+        assert await runs.waiting() == 0
+
+
+async def test_a_job_that_waited_for_a_day_is_given_up(insights: InsightsStorage) -> None:
+    async with World(insights, A) as world, Runs(insights, world) as runs:
+        runs.fail(TransientError("503"))
+        await runs.runner.run(
+            jobs.encode(msgspec.structs.replace(job(), received_at=NOW - timedelta(days=1))).encode(), tries=1
+        )
+        (message,) = await runs.given_up()
+        assert message.reason == "503"
+
+
+@pytest.mark.parametrize("message", [b"", b"not json", b"\xff\xfe", b'{"videoId": "../etc"}'])
+async def test_a_message_that_is_no_job_is_given_up_as_it_came(
+    insights: InsightsStorage, message: bytes
+) -> None:
+    async with World(insights, A) as world, Runs(insights, world) as runs:
+        await runs.runner.run(message, tries=1)
+        (given_up,) = await runs.given_up()
+        assert base64.b64decode(given_up.message or "") == message
+        assert given_up.reason.startswith("not an extraction job")
+
+
+async def test_what_nobody_foresaw_is_raised_until_the_last_try_and_then_given_up(
+    insights: InsightsStorage,
+) -> None:
+    class Broken:
+        async def publish(self, _: object) -> None:
+            raise RuntimeError("the destination is on fire")
+
+    async with World(insights, A) as world, Runs(insights, world) as runs:
+        extraction = dataclasses.replace(runs.runner.extraction, destinations=Destinations(Broken()))
+        runner = dataclasses.replace(runs.runner, extraction=extraction)
+        for tries in range(1, MAX_TRIES):
+            with pytest.raises(RuntimeError):
+                await runner.run(body(), tries=tries)
+        await runner.run(body(), tries=MAX_TRIES)
+        (message,) = await runs.given_up()
+        assert message.reason == "RuntimeError: the destination is on fire"
+        assert message.tries == MAX_TRIES
+
+
+def test_the_last_try_is_the_hosts_last_try() -> None:
+    settings = json.loads((PROJECT / "host.json").read_text())
+    assert settings["extensions"]["queues"]["maxDequeueCount"] == MAX_TRIES
+
+
+@pytest.mark.parametrize(("code", "attempts"), [("VIDEO_REMOVED", 0), ("BREAKDOWN_NOT_FOUND", 1)])
+async def test_a_removed_video_leaves_a_tombstone_without_name_and_keywords(
+    insights: InsightsStorage, code: str, attempts: int
+) -> None:
+    async with World(insights, A) as world, Runs(insights, world) as runs:
+        await runs.runner.run(body(), tries=1)
+        runs.fail(GoneError("gone", status=400, code=code))
+        await runs.runner.run(body(attempts=attempts), tries=1)
+        await runs.runner.run(body(attempts=attempts), tries=1)
+        tombstone, _, _ = await world.current()
+        assert (tombstone.version, tombstone.state) == (2, "Removed")
+        assert _says_nothing(tombstone)
+        assert [event.type for event in await world.audit()] == [
+            "keywire.keywords.extracted.v1",
+            "keywire.keywords.removed.v1",
+        ]
+        world.source.before_answering = None
+        await runs.runner.run(body(), tries=1)
+        again, _, _ = await world.current()
+        assert (again.version, again.state) == (3, "Processed")
+
+
+async def test_a_video_that_is_not_found_is_asked_about_again_before_it_counts_as_removed(
+    insights: InsightsStorage,
+) -> None:
+    async with World(insights, A) as world, Runs(insights, world) as runs:
+        await runs.runner.run(body(), tries=1)
+        runs.fail(GoneError("not found", status=404, code="BREAKDOWN_NOT_FOUND"))
+        await runs.runner.run(body(), tries=1)
+        document, _, _ = await world.current()
+        assert document.state == "Processed"
+        assert await runs.waiting() == 1
+
+
+async def test_a_video_that_never_was_leaves_nothing(insights: InsightsStorage) -> None:
+    async with World(insights, A) as world, Runs(insights, world) as runs:
+        runs.fail(GoneError("gone", status=400, code="VIDEO_REMOVED"))
+        await runs.runner.run(body(), tries=1)
+        assert await world.store.read(VIDEO_ID) is None
+        assert (await runs.waiting(), await runs.given_up()) == (0, [])
+
+
+def _says_nothing(document: KeywordDocument) -> bool:
+    said = (document.name, document.external_id, document.metadata, document.language, document.keywords)
+    return said == (None, None, None, None, ())
+
+
+async def _soon(runs: Runs):  # noqa: ANN202
+    """The messages that become visible within the few seconds that they were put off."""
+    while await runs.waiting():
+        async for message in runs.queue.receive_messages(visibility_timeout=30):
+            yield message
+            await runs.queue.delete_message(message)
