@@ -65,9 +65,20 @@ class PathTable(HashTable):
         super().__init__()
         self.words: dict[str, int] = {}
 
-    def follow(self, path: int, word: str) -> int:
-        """The number of the path that leads from another one (`ROOT` at the start) over a word, or `NONE`."""
-        return self.find(hash((path, word)))
+    def follow(self, paths: Iterable[int], words: Iterable[str]) -> list[int]:
+        """The numbers of the paths that there are from some over one of some words."""
+        hashes, following, buckets = self._hashes, self._next, self._buckets
+        mask = len(buckets) - 1
+        ahead = []
+        for path in paths:
+            for word in words:
+                key = hash((path, word))
+                found = buckets[key & mask]
+                while found >= 0 and hashes[found] != key:
+                    found = following[found]
+                if found >= 0:
+                    ahead.append(found)
+        return ahead
 
     def add(self, paths: Iterable[Sequence[str]]) -> list[int]:
         """The numbers of paths.

@@ -81,7 +81,7 @@ def decide(
 
 
 def _growing(first: timedelta, most: timedelta, attempts: int) -> timedelta:
-    return min(most, first * 2 ** min(attempts, 16))
+    return min(most, first * (1 << min(attempts, 16)))
 
 
 def _put_off(

@@ -89,7 +89,7 @@ def _problems(fields: dict[str, Any]) -> _Reasons:
     yield from _text(fields, "name", _name)
     for name in _TERM_LISTS:
         yield from _texts(fields, name, MAX_TERMS, _term)
-    if not fields.get("anyOf") and not fields.get("allOf"):
+    if fields.get("anyOf", []) == fields.get("allOf", []) == []:
         yield "", "has neither anyOf nor allOf"
     yield from _contradictions(fields)
     yield from _texts(fields, "languages", MAX_LANGUAGES, _language)

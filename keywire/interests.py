@@ -100,8 +100,14 @@ class InvalidInterestsError(ValueError):
 
 
 _CANONICAL: Final = msgspec.json.Encoder(order="deterministic")
+_DEFAULTS: Final = Interest(id="", name="")
 
 
 def hash_of(interest: Interest) -> str:
-    """SHA-256 (hex) over the canonical JSON of `interest`: keys sorted, defaults left out."""
-    return hashlib.sha256(_CANONICAL.encode(interest)).hexdigest()
+    """SHA-256 (hex) over the canonical JSON of `interest`: keys sorted, what is the default left out."""
+    said = {
+        name: value
+        for name, value in msgspec.structs.asdict(interest).items()
+        if value != getattr(_DEFAULTS, name)
+    }
+    return hashlib.sha256(_CANONICAL.encode(said)).hexdigest()

@@ -10,7 +10,7 @@ import itertools
 from array import array
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
-from keywire.compact import NONE, ROOT, PathTable, Postings
+from keywire.compact import ROOT, PathTable, Postings
 from keywire.interest_file import Entry
 from keywire.vocabulary import Vocabulary
 from keywire.words import Word, words_of
@@ -35,6 +35,9 @@ class TermIndex:
         terms = entry.interest.all_of or entry.interest.any_of
         paths = self._paths.add(entry.all_of or entry.any_of)
         if entry.all_of:
+            # Of equally rare terms the first is taken: whose first word came late, as common ones come early.
+            age = {path: self._paths.words[words[0]] for path, words in zip(paths, entry.all_of, strict=True)}
+            paths.sort(key=age.__getitem__, reverse=True)
             self._undecided.extend((entry.number, len(paths), *paths))
         else:
             self._reaching.extend(paths)
@@ -57,7 +60,7 @@ class TermIndex:
         for words, language in keywords:
             same = [self._vocabulary.same_as(word, language) for word in words]
             for start in range(len(same)):
-                self._walk(same[start:], numbers)
+                self._walk(same, start, numbers)
         return numbers
 
     def _still_undecided(self) -> Iterator[tuple[int, Sequence[int]]]:
@@ -77,12 +80,13 @@ class TermIndex:
                 frequencies[path] += 1
         return frequencies
 
-    def _walk(self, same: Sequence[Collection[str]], numbers: set[int]) -> None:
-        paths = [ROOT]
-        for words in same:
-            ahead = [self._paths.follow(path, word) for path in paths for word in words]
-            paths = [path for path in ahead if path != NONE]
-            if not paths:
-                return
+    def _walk(self, same: Sequence[Collection[str]], start: int, numbers: set[int]) -> None:
+        paths = [path for word in same[start] if (path := self._paths.words[word]) != ROOT]
+        following = start + 1
+        while paths:
             for path in paths:
                 numbers.update(self._postings.of(path))
+            if following == len(same):
+                return
+            paths = self._paths.follow(paths, same[following])
+            following += 1

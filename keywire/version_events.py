@@ -42,6 +42,12 @@ async def told_of(store: DocumentStore, destinations: Destinations, document: Ke
     return Told(in_force=in_force(told), event_ids=ids_of(newest), lists=tuple(lists))
 
 
+async def resend(store: DocumentStore, destinations: Destinations, document: KeywordDocument) -> None:
+    """Send every stored event of a version once more: the same bytes."""
+    for each in await store.event_lists(document):
+        await destinations.publish(events.split(await store.read_list(each)))
+
+
 async def sent(store: DocumentStore, destinations: Destinations, event_list: EventList) -> tuple[bytes, ...]:
     """The events of a list; a rematch's is sent where that has not happened."""
     found = events.split(await store.read_list(event_list))

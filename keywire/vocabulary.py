@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
-from keywire.words import ALGORITHMS, Word, forms, stem_keys
+from keywire.words import ALGORITHMS, CACHED_WORDS, Word, forms, stem_keys
 
 # The stems of so many languages are kept: those of one take about as much memory as the words.
 MAX_LANGUAGES: Final = 8
@@ -16,20 +16,29 @@ class Vocabulary:
     def __init__(self, folded: Collection[str]) -> None:
         self._folded = folded
         self._accented: set[Word] = set()
+        self._same: dict[tuple[Word, str | None], frozenset[str]] = {}
         self._by_stem: dict[str, dict[str, tuple[str, ...]]] = {}
 
     def add_accented(self, words: Iterable[Word]) -> None:
         """Add spellings of the words."""
         self._accented.update(word for word in words if word.accented != word.folded)
 
-    def same_as(self, word: Word, language: str | None) -> set[str]:
+    def same_as(self, word: Word, language: str | None) -> frozenset[str]:
         """The words that are, in one of their spellings, the same as `word` in a language."""
+        same = self._same.get((word, language))
+        if same is None:
+            if len(self._same) >= CACHED_WORDS:
+                self._same.clear()
+            same = self._same[word, language] = self._look_up(word, language)
+        return same
+
+    def _look_up(self, word: Word, language: str | None) -> frozenset[str]:
         same = {word.folded} if word.folded in self._folded else set()
         if language in ALGORITHMS:
             stems = self._stems(language)
             for form in forms(word, language):
                 same.update(stems.get(form, ()))
-        return same
+        return frozenset(same)
 
     def _stems(self, language: str) -> Mapping[str, tuple[str, ...]]:
         """The words by their stems; made when a language is first asked for, at some 20 µs a word."""

@@ -55,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="DOC",
         type=Path,
         required=True,
-        help="a keyword document (as `dev.py demo --output` leaves it), or an index as Video Indexer gives it",
+        help="a keyword document, as `dev.py demo --output` leaves it, or an index as Video Indexer gives it",
     )
     return parser
 

@@ -21,7 +21,13 @@ from tests.unit.builders import index, keyword
 # Azurite's account key, which its documentation publishes: the one test of a connection string needs it.
 AZURITE_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 
-ONLY_HTTP = {"function:extraction": 0, "function:rematch": 0, "function:backfill": 0}
+ONLY_HTTP = {
+    "function:extraction": 0,
+    "function:rematch": 0,
+    "function:backfill": 0,
+    "function:backfill_pages": 0,
+    "function:reconciliation": 0,
+}
 
 
 @pytest.fixture
@@ -47,6 +53,19 @@ async def test_an_upload_becomes_a_document_and_an_event(stack: LocalStack, http
     assert told["traceparent"].startswith("00-")
     download = await http.get(told["data"]["document"]["url"])
     assert download.status_code in {401, 403, 404}  # a pointer, not a grant
+
+
+async def test_every_event_is_on_the_topic_too(stack: LocalStack, http: httpx.AsyncClient) -> None:
+    video_id = await upload(stack, http, index([keyword("on both")]))
+    queued = await event(stack, video_id)
+
+    async def on_topic() -> list[dict[str, Any]]:
+        received = (await http.get(f"{stack.event_grid_url}/emulator/events")).json()
+        values = [each.get("event", each) for each in received]
+        return [value for value in values if value.get("id") == queued["id"]]
+
+    (arrived,) = await eventually(on_topic, "the event is on the topic", stack.host.logs)
+    assert arrived == queued
 
 
 async def test_the_trace_of_the_callback_reaches_the_event(

@@ -1,0 +1,205 @@
+"""Replay: jobs again, for videos that an operator names or for what lies on a poison queue.
+
+A replayed job asks Video Indexer like any other, and where nothing is new it sends the stored events once
+more: the same bytes, which whoever has them drops by their ids. Each replay is noted in `control/replays/`.
+"""
+
+import base64
+import logging
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Final, Literal
+
+import msgspec
+
+from keywire import jobs
+from keywire.job_queue import JobQueue
+from keywire.jobs import ExtractionJob, InvalidJobError, Moment, VideoId
+from keywire.poison import PoisonMessage
+from keywire.store import AS_OF, video_of
+
+if TYPE_CHECKING:
+    from azure.storage.blob.aio import ContainerClient
+    from azure.storage.queue import QueueMessage
+    from azure.storage.queue.aio import QueueClient
+
+MAX_VIDEOS: Final = 1000
+# One request does no more than this; `more` says that there is more, and the next request goes on.
+MAX_JOBS: Final = 2000
+# How long messages of a poison queue are out of others' sight while they are replayed.
+HOLD_SECONDS: Final = 120
+
+type PoisonedQueue = Literal["extraction", "backfill"]
+
+logger: Final = logging.getLogger(__name__)
+
+
+class InvalidReplayError(ValueError):
+    """What was asked for is no replay; the message says why."""
+
+
+class ReplayRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """What an operator asks for: exactly one of `videos`, `poison`, and a time range.
+
+    Attributes:
+        videos: Their ids.
+        poison: The queue whose poison queue is replayed.
+        since, until: Videos whose documents answer for a moment from `since` to before `until`.
+        dry_run: Only count.
+    """
+
+    videos: Annotated[tuple[VideoId, ...], msgspec.Meta(min_length=1, max_length=MAX_VIDEOS)] | None = None
+    poison: PoisonedQueue | None = None
+    since: Moment | None = msgspec.field(default=None, name="from")
+    until: Moment | None = msgspec.field(default=None, name="to")
+    dry_run: bool = False
+
+
+class ReplayResult(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """What a replay did, or would do.
+
+    Attributes:
+        jobs: Jobs that were queued.
+        unreadable: Messages of a poison queue that are no jobs; they stay there.
+        more: Whether there is more to do than one request does.
+    """
+
+    dry_run: bool
+    jobs: int
+    unreadable: int = 0
+    more: bool = False
+
+
+_REQUEST: Final = msgspec.json.Decoder(ReplayRequest)
+_POISON: Final = msgspec.json.Decoder(PoisonMessage)
+
+
+def read_request(body: bytes) -> ReplayRequest:
+    """Read the body of a request.
+
+    Raises:
+        InvalidReplayError: It is something else, or asks for nothing, or for several things.
+    """
+    try:
+        request = _REQUEST.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InvalidReplayError(f"not a replay: {error}") from None
+    ranged = request.since is not None or request.until is not None
+    if [request.videos is not None, request.poison is not None, ranged].count(True) != 1:
+        raise InvalidReplayError("not a replay: give one of videos, poison, and from and to")
+    if ranged and (request.since is None or request.until is None or request.since >= request.until):
+        raise InvalidReplayError("not a replay: a time range has a from, and a to that is later")
+    return request
+
+
+@dataclass(frozen=True, kw_only=True)
+class Replay:
+    """The use case.
+
+    Attributes:
+        queue: Where jobs go.
+        poison: The poison queue of each queue; clients that don't decode.
+        documents: The container `keywords`.
+        control: The container `control`.
+        account_id: The Video Indexer account.
+        clock: The time now (UTC).
+    """
+
+    queue: JobQueue
+    poison: Callable[[PoisonedQueue], "QueueClient"]
+    documents: "ContainerClient"
+    control: "ContainerClient"
+    account_id: str
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    async def run(self, request: ReplayRequest, *, operation_id: str, traceparent: str) -> ReplayResult:
+        """Do it, note it, and say what was done.
+
+        Raises:
+            azure.core.exceptions.AzureError: Storage failed; doing it again is harmless.
+        """
+        if request.poison is not None:
+            result = await self._replay_poison(request.poison, request, traceparent)
+        else:
+            result = await self._replay_videos(request, traceparent)
+        noted = {"when": self.clock(), "request": request, "result": result}
+        name = f"replays/{self.clock():%Y-%m-%d}/{operation_id}.json"
+        await self.control.upload_blob(name, msgspec.json.encode(noted), overwrite=True)
+        logger.info(
+            "replay=%s dry_run=%s jobs=%d unreadable=%d",
+            operation_id,
+            request.dry_run,
+            result.jobs,
+            result.unreadable,
+        )
+        return result
+
+    async def _replay_videos(self, request: ReplayRequest, traceparent: str) -> ReplayResult:
+        count = 0
+        async for video_id in self._videos(request):
+            if count == MAX_JOBS:
+                return ReplayResult(dry_run=request.dry_run, jobs=count, more=True)
+            if not request.dry_run:
+                await self.queue.send(self._job(video_id, traceparent))
+            count += 1
+        return ReplayResult(dry_run=request.dry_run, jobs=count)
+
+    async def _videos(self, request: ReplayRequest) -> AsyncIterator[str]:
+        for video_id in dict.fromkeys(request.videos or ()):
+            yield video_id
+        if request.since is None or request.until is None:
+            return
+        prefix = f"{self.account_id}/"
+        async for blob in self.documents.list_blobs(prefix, include=["metadata"]):
+            stored, marked = video_of(blob.name), (blob.metadata or {}).get(AS_OF)
+            if stored and marked and request.since <= datetime.fromisoformat(marked) < request.until:
+                yield stored
+
+    async def _replay_poison(
+        self, name: PoisonedQueue, request: ReplayRequest, traceparent: str
+    ) -> ReplayResult:
+        queue = self.poison(name)
+        if request.dry_run:
+            waiting = (await queue.get_queue_properties()).approximate_message_count or 0
+            return ReplayResult(dry_run=True, jobs=min(waiting, MAX_JOBS), more=waiting > MAX_JOBS)
+        replayed = unreadable = 0
+        messages = queue.receive_messages(
+            messages_per_page=32, visibility_timeout=HOLD_SECONDS, max_messages=MAX_JOBS
+        )
+        async for message in messages:
+            video_id = _video_in(message)
+            if video_id is None:
+                unreadable += 1
+                continue
+            await self.queue.send(self._job(video_id, traceparent))
+            await queue.delete_message(message)
+            replayed += 1
+        more = replayed + unreadable == MAX_JOBS
+        return ReplayResult(dry_run=False, jobs=replayed, unreadable=unreadable, more=more)
+
+    def _job(self, video_id: str, traceparent: str) -> ExtractionJob:
+        return ExtractionJob(
+            video_id=video_id,
+            job_id=jobs.new_job_id(),
+            signal="replay",
+            received_at=self.clock(),
+            traceparent=traceparent,
+        )
+
+
+def _video_in(message: "QueueMessage") -> str | None:
+    """The video of a poison message, whether we wrote it or the host; None where there is none to be read."""
+    try:
+        body = base64.b64decode(message.content, validate=True)
+    except ValueError:
+        return None
+    try:
+        return jobs.decode(body).video_id
+    except InvalidJobError:
+        pass
+    try:
+        job = _POISON.decode(body).job
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    return job.video_id if job else None
