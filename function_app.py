@@ -2,9 +2,17 @@
 
 import azure.functions as func
 
-from handlers import callback, extraction, operations
+from handlers import backfill, callback, extraction, operations, poison, reconciliation
+from handlers.shared import services
 
 app = func.FunctionApp()
+app.register_blueprint(backfill.blueprint)
 app.register_blueprint(callback.blueprint)
 app.register_blueprint(extraction.blueprint)
 app.register_blueprint(operations.blueprint)
+app.register_blueprint(poison.blueprint)
+app.register_blueprint(reconciliation.blueprint)
+if services.settings.log_event_hub is not None:
+    from handlers import diagnostics
+
+    app.register_blueprint(diagnostics.blueprint)

@@ -25,8 +25,16 @@ def stack(**options: Any) -> LocalStack:
 
     Without Event Grid and the process for rematches: what is measured has the machine to itself.
     """
-    options["instances"] = {"function:rematch": 0, "function:backfill": 0, **options.get("instances", {})}
+    options["instances"] = {
+        "function:rematch": 0,
+        "function:backfill": 0,
+        "function:backfill_pages": 0,
+        "function:reconciliation": 0,
+        "function:keep_poison": 0,
+        **options.get("instances", {}),
+    }
     options.setdefault("event_grid", False)
+    options["settings"] = {"VIDEO_INDEXER_QUOTA_SHARE": "off", **options.get("settings", {})}
     emulator = dataclasses.replace(
         ACCOUNT, indexing_seconds=0.0, requests_per_second=None, requests_per_minute=None
     )

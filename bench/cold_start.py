@@ -19,7 +19,14 @@ from local.stack import PROJECT, LocalStack
 
 AIMS: Final[Mapping[str, Aim]] = {"cold_start.ratio": Aim("<=", 1.6)}
 ROUNDS: Final = 15
-ONLY_HTTP: Final = {"function:extraction": 0, "function:rematch": 0, "function:backfill": 0}
+ONLY_HTTP: Final = {
+    "function:extraction": 0,
+    "function:rematch": 0,
+    "function:backfill": 0,
+    "function:backfill_pages": 0,
+    "function:reconciliation": 0,
+    "function:keep_poison": 0,
+}
 FLOOR: Final = Path(__file__).parent / "apps" / "floor"
 
 

@@ -1,4 +1,8 @@
-"""Video Indexer's callback: one job on the queue, and the answer."""
+"""Video Indexer's callback: one job on the queue, and the answer.
+
+It may call with the function key, or at a signed address that expires and says what the uploader calls the
+video.
+"""
 
 import asyncio
 import logging
@@ -6,10 +10,11 @@ from datetime import UTC, datetime
 from typing import Final
 
 import azure.functions as func
+import msgspec
 from azure.core.exceptions import AzureError
 
 from handlers.shared import answer, services, traceparent_of
-from keywire import jobs, signals
+from keywire import callback_urls, jobs, signals
 
 # Video Indexer's patience is not documented; a caller never waits longer than 5 s.
 ANSWER_SECONDS: Final = 4.5
@@ -23,6 +28,27 @@ blueprint: Final = func.Blueprint()
 @blueprint.route("video-indexer/callback", methods=["POST"], auth_level=func.AuthLevel.FUNCTION)
 async def callback(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
     """Answer 202 when the job is on the queue, 200 when there is nothing to do, 400 or 503 otherwise."""
+    return await _queued(req, context, reference=None)
+
+
+@blueprint.function_name("signed_callback")
+@blueprint.route(callback_urls.ROUTE, methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
+async def signed_callback(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
+    """Answer as `callback` does; 401 for a token that opens nothing, 404 where none is in use."""
+    keys = services.settings.callback.signing_keys
+    if not keys:
+        return answer(404, {"error": "signed callback URLs are not in use"})
+    try:
+        claims = callback_urls.verify(keys, req.route_params["token"], datetime.now(UTC))
+    except callback_urls.InvalidTokenError as error:
+        logger.warning("callback refused: %s", error)
+        return answer(401, {"error": str(error)})
+    return await _queued(req, context, reference=claims.reference)
+
+
+async def _queued(
+    req: func.HttpRequest, context: func.Context, *, reference: str | None
+) -> func.HttpResponse:
     try:
         job = signals.read_callback(
             req.params,
@@ -38,7 +64,7 @@ async def callback(req: func.HttpRequest, context: func.Context) -> func.HttpRes
         return answer(200, {"status": "ignored", "reason": job.reason})
     try:
         async with asyncio.timeout(ANSWER_SECONDS):
-            await services.job_queue.send(job)
+            await services.job_queue.send(msgspec.structs.replace(job, reference=reference))
     except (AzureError, TimeoutError) as error:
         logger.error("callback video=%s not queued: %s", job.video_id, type(error).__name__)  # noqa: TRY400
         return answer(

@@ -32,7 +32,9 @@ class KeywordDocument(msgspec.Struct, frozen=True, kw_only=True, rename="camel")
     Attributes:
         account_id: Video Indexer's account (GUID).
         video_id: The video's id there.
-        external_id, metadata: What the uploader gave.
+        external_id, metadata: What the uploader gave to Video Indexer.
+        reference: What the uploader gave to the signal that made this version, or one before it; no part of
+            the content, and absent from documents older than the field.
         duration_seconds: The video's length.
         language: The language of the keywords; another than `source_languages` in a translation.
         state: Video Indexer's `Processed`, `Failed` or `Quarantined`; `Removed` for a tombstone.
@@ -53,6 +55,7 @@ class KeywordDocument(msgspec.Struct, frozen=True, kw_only=True, rename="camel")
     video_id: str
     name: str | None
     external_id: str | None
+    reference: str | None = None
     metadata: str | None
     duration_seconds: float | None
     language: str | None
@@ -82,6 +85,7 @@ def build(
     previous: KeywordDocument | None,
     failure_message: str | None,
     extracted_at: datetime,
+    reference: str | None = None,
 ) -> KeywordDocument:
     """The document that follows `previous`.
 
@@ -101,6 +105,7 @@ def build(
         video_id=video_id,
         name=content.name,
         external_id=content.external_id,
+        reference=reference or (previous.reference if previous else None),
         metadata=content.metadata,
         duration_seconds=content.duration_seconds,
         language=kept.language if kept else content.language,

@@ -35,12 +35,13 @@ class ChangedKeyword(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Video(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """What every event's data says of its video."""
+    """What every event's data says of its video; `reference` is absent from events older than the field."""
 
     account_id: str
     video_id: str
     name: str | None
     external_id: str | None
+    reference: str | None = None
     metadata: str | None
     duration_seconds: float | None
     language: str | None

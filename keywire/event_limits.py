@@ -9,6 +9,7 @@ from typing import Final, TypedDict
 
 from keywire.documents import KeywordDocument
 from keywire.event_data import Data, Pointer
+from keywire.jobs import MAX_REFERENCE
 
 MAX_PROSE: Final = 512
 MAX_EXTERNAL_ID: Final = 512
@@ -26,6 +27,7 @@ class VideoFields(TypedDict):
     video_id: str
     name: str | None
     external_id: str | None
+    reference: str | None
     metadata: str | None
     duration_seconds: float | None
     language: str | None
@@ -40,6 +42,7 @@ def video_fields(document: KeywordDocument, pointer: Pointer) -> VideoFields:
         "video_id": document.video_id,
         "name": document.name and document.name[:MAX_PROSE],
         "external_id": within(document.external_id, MAX_EXTERNAL_ID),
+        "reference": within(document.reference, MAX_REFERENCE),
         "metadata": within(document.metadata, MAX_METADATA),
         "duration_seconds": document.duration_seconds,
         "language": within(document.language, MAX_PROSE),
@@ -58,5 +61,6 @@ def is_video_cut(document: KeywordDocument) -> bool:
     return (
         len(document.name or "") > MAX_PROSE
         or len(document.external_id or "") > MAX_EXTERNAL_ID
+        or len(document.reference or "") > MAX_REFERENCE
         or len(document.metadata or "") > MAX_METADATA
     )

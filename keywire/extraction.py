@@ -126,6 +126,9 @@ class Extraction:
                     return Outcome.NEVER_WAS
                 as_of = max(job.as_of or asked_at - CLOCK_DIFFERENCE, current.as_of if current else _NEVER)
                 if current and hash_of(content) == current.document.content_hash:
+                    if job.signal == "replay":
+                        # Its rematches included: whoever lost events gets them all once more.
+                        await version_events.resend(self.store, self.destinations, current.document)
                     await self._advance(current, as_of)
                     return _ended(job, Outcome.UNCHANGED, current.document)
                 document = documents.build(
@@ -135,6 +138,7 @@ class Extraction:
                     previous=current.document if current else None,
                     failure_message=failure_message,
                     extracted_at=asked_at,
+                    reference=job.reference,
                 )
                 lost.append(document)
                 await self._write(document, current, as_of, job.traceparent)

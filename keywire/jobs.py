@@ -14,10 +14,12 @@ import msgspec
 QUEUE: Final = "extraction"
 BACKFILL_QUEUE: Final = "backfill"
 VIDEO_ID_PATTERN: Final = r"\A[A-Za-z0-9_-]{1,64}\Z"
+MAX_REFERENCE: Final = 256
 _VIDEO_ID: Final = re.compile(VIDEO_ID_PATTERN)
 
 VideoId = Annotated[str, msgspec.Meta(pattern=VIDEO_ID_PATTERN)]
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+Reference = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_REFERENCE)]
 # What told of a video; jobs of `backfill` wait until no other has anything to do.
 Signal = Literal["callback", "diagnostics", "reconciliation", "backfill", "replay"]
 
@@ -37,6 +39,7 @@ class ExtractionJob(msgspec.Struct, frozen=True, kw_only=True, rename="camel", f
         attempts: How often it was put off because Video Indexer was not able to answer.
         last_error: Why it was put off the last time.
         as_of: The moment on Video Indexer's clock of which the signal speaks, where it says one.
+        reference: What the uploader calls the video, where the signal came with it.
         traceparent: W3C trace context of the signal.
         job_version: The shape of this message.
     """
@@ -48,6 +51,7 @@ class ExtractionJob(msgspec.Struct, frozen=True, kw_only=True, rename="camel", f
     attempts: Annotated[int, msgspec.Meta(ge=0)] = 0
     last_error: str | None = None
     as_of: Moment | None = None
+    reference: Reference | None = None
     traceparent: str | None = None
     job_version: Literal[1] = 1
 

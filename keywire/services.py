@@ -6,7 +6,8 @@ after a cold start waits for nothing of the extraction.
 """
 
 import logging
-from functools import cached_property
+from dataclasses import replace
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Final
 
 from keywire import jobs
@@ -26,11 +27,20 @@ if TYPE_CHECKING:
     from azure.storage.blob.aio import BlobServiceClient
     from azure.storage.queue.aio import QueueClient
 
+    from keywire.backfill_pages import BackfillPages
+    from keywire.backfills import Backfills
+    from keywire.document_marks import DocumentMarks
     from keywire.extraction import Extraction
     from keywire.interest_source import InterestSource
     from keywire.job_runner import JobRunner
+    from keywire.poison_keeper import PoisonKeeper
     from keywire.publishers import Destinations
+    from keywire.reconciliation import Reconciliation
     from keywire.rematch_pages import RematchPages
+    from keywire.replay import Replay
+    from keywire.sweep import Sweep
+    from keywire.video_indexer import VideoIndexerClient
+    from keywire.video_indexer.gate import Gate
 
 _CLIENT_OPTIONS: Final[dict[str, Any]] = {
     # Three retries after about 2, 4 and 8 seconds: the SDK's own first wait of 18 s outlasts a caller's
@@ -77,30 +87,29 @@ class Services:
     @cached_property
     def job_runner(self) -> "JobRunner":
         """Runs the jobs of the queue `extraction`."""
-        return self._runner(jobs.QUEUE)
+        return self._runner(jobs.QUEUE, self.extraction)
 
     @cached_property
     def backfill_runner(self) -> "JobRunner":
         """Runs the jobs of the queue `backfill`."""
-        return self._runner(jobs.BACKFILL_QUEUE)
+        source = self.video_indexer.in_lane("backfill")
+        return self._runner(jobs.BACKFILL_QUEUE, replace(self.extraction, source=source))
 
-    def _runner(self, queue: str) -> "JobRunner":
+    def _runner(self, queue: str, extraction: "Extraction") -> "JobRunner":
         from keywire.job_runner import JobRunner  # noqa: PLC0415
         from keywire.poison import PoisonQueue  # noqa: PLC0415
 
         return JobRunner(
-            extraction=self.extraction,
+            extraction=extraction,
             queue=JobQueue(self.queue(queue)),
             poison=PoisonQueue(self.queue(f"{queue}-poison")),
         )
 
     @cached_property
-    def extraction(self) -> "Extraction":
-        """The extraction use case."""
+    def video_indexer(self) -> "VideoIndexerClient":
+        """Video Indexer."""
         import httpx  # noqa: PLC0415
 
-        from keywire.extraction import Extraction  # noqa: PLC0415
-        from keywire.store import BlobDocumentStore  # noqa: PLC0415
         from keywire.video_indexer import AccessTokens, VideoIndexerClient  # noqa: PLC0415
 
         account = self.settings.video_indexer
@@ -114,15 +123,36 @@ class Services:
             audience=account.resource_manager_audience,
             resource_id=account.resource_id,
         )
+        return VideoIndexerClient(
+            http,
+            tokens,
+            endpoint=account.endpoint,
+            location=account.location,
+            account_id=account.account_id,
+            language=account.language,
+            gate=self.gate,
+        )
+
+    @cached_property
+    def gate(self) -> "Gate":
+        """Where requests to Video Indexer wait for their turn among all instances."""
+        from keywire.quota import QUOTA_BLOB, QuotaGate  # noqa: PLC0415
+        from keywire.video_indexer.gate import OpenGate  # noqa: PLC0415
+
+        share = self.settings.video_indexer.quota_share
+        if share is None:
+            return OpenGate()
+        return QuotaGate(self.blobs.get_blob_client(CONTROL_CONTAINER, QUOTA_BLOB), share=share)
+
+    @cached_property
+    def extraction(self) -> "Extraction":
+        """The extraction use case."""
+        from keywire.extraction import Extraction  # noqa: PLC0415
+        from keywire.store import BlobDocumentStore  # noqa: PLC0415
+
+        account = self.settings.video_indexer
         return Extraction(
-            source=VideoIndexerClient(
-                http,
-                tokens,
-                endpoint=account.endpoint,
-                location=account.location,
-                account_id=account.account_id,
-                language=account.language,
-            ),
+            source=self.video_indexer,
             store=BlobDocumentStore(
                 self.blobs.get_container_client(KEYWORDS_CONTAINER),
                 self.blobs.get_container_client(HISTORY_CONTAINER),
@@ -133,6 +163,13 @@ class Services:
             account_id=account.account_id,
             event_source=account.resource_id,
         )
+
+    @cached_property
+    def diagnostics_poison(self) -> "QueueClient":
+        """Where records of Video Indexer's own log go that came to nothing."""
+        from keywire import diagnostics  # noqa: PLC0415
+
+        return self.queue(diagnostics.POISON_QUEUE)
 
     @cached_property
     def rematch_pages(self) -> "RematchPages":
@@ -148,6 +185,50 @@ class Services:
             self.queue(rematch_orders.QUEUE),
             self.settings.video_indexer.account_id,
         )
+
+    @cached_property
+    def reconciliation(self) -> "Reconciliation":
+        """The reconciliation use case."""
+        from keywire.reconciliation import Reconciliation  # noqa: PLC0415
+
+        return Reconciliation(
+            self._sweep(self.job_queue, "reconciliation"),
+            self._marks,
+            self.blobs.get_container_client(CONTROL_CONTAINER),
+        )
+
+    @cached_property
+    def backfills(self) -> "Backfills":
+        """Backfills, as who orders one meets them."""
+        from keywire import backfill_orders  # noqa: PLC0415
+        from keywire.backfills import Backfills  # noqa: PLC0415
+
+        return Backfills(
+            self.blobs.get_container_client(CONTROL_CONTAINER), self.queue(backfill_orders.QUEUE)
+        )
+
+    @cached_property
+    def backfill_pages(self) -> "BackfillPages":
+        """What does a page of a backfill."""
+        from keywire.backfill_pages import BackfillPages  # noqa: PLC0415
+
+        queue = JobQueue(self.queue(jobs.BACKFILL_QUEUE))
+        return BackfillPages(self._sweep(queue, "backfill"), self._marks, self.backfills)
+
+    @property
+    def _marks(self) -> "DocumentMarks":
+        from keywire.document_marks import DocumentMarks  # noqa: PLC0415
+
+        return DocumentMarks(
+            self.blobs.get_container_client(KEYWORDS_CONTAINER), self.settings.video_indexer.account_id
+        )
+
+    def _sweep(self, queue: JobQueue, signal: jobs.Signal) -> "Sweep":
+        from keywire.sweep import Sweep  # noqa: PLC0415
+        from keywire.video_indexer.listing import list_videos  # noqa: PLC0415
+
+        source = self.video_indexer.in_lane("backfill") if signal == "backfill" else self.video_indexer
+        return Sweep(videos=partial(list_videos, source), queue=queue, signal=signal)
 
     @cached_property
     def interests(self) -> "InterestSource":
@@ -184,13 +265,40 @@ class Services:
         assert storage.blob_service_uri is not None
         return BlobServiceClient(storage.blob_service_uri, self.credential, **_CLIENT_OPTIONS)
 
-    def queue(self, name: str) -> "QueueClient":
-        """A client of a queue, its messages encoded with base64 as the Functions queue trigger expects."""
+    @cached_property
+    def replay(self) -> "Replay":
+        """The replay use case."""
+        from keywire.replay import Replay  # noqa: PLC0415
+
+        return Replay(
+            queue=self.job_queue,
+            poison=lambda name: self.queue(f"{name}-poison", encoded=False),
+            documents=self.blobs.get_container_client(KEYWORDS_CONTAINER),
+            control=self.blobs.get_container_client(CONTROL_CONTAINER),
+            account_id=self.settings.video_indexer.account_id,
+        )
+
+    @cached_property
+    def poison_keeper(self) -> "PoisonKeeper":
+        """Keeps what the host gave up."""
+        from keywire.poison_keeper import PoisonKeeper  # noqa: PLC0415
+
+        names = [f"{queue}-poison" for queue in (jobs.QUEUE, jobs.BACKFILL_QUEUE)]
+        return PoisonKeeper(
+            queues=[self.queue(name, encoded=False) for name in names],
+            encoded=[self.queue(name) for name in names],
+        )
+
+    def queue(self, name: str, *, encoded: bool = True) -> "QueueClient":
+        """A client of a queue, its messages encoded with base64 as the Functions queue trigger expects.
+
+        Without `encoded` it gives and takes messages as they lie there.
+        """
         from azure.storage.queue import TextBase64EncodePolicy  # noqa: PLC0415
         from azure.storage.queue.aio import QueueClient  # noqa: PLC0415
 
         storage = self.settings.storage
-        encode = TextBase64EncodePolicy()
+        encode = TextBase64EncodePolicy() if encoded else None
         if storage.connection_string:
             return QueueClient.from_connection_string(
                 storage.connection_string, name, message_encode_policy=encode, **_CLIENT_OPTIONS

@@ -7,10 +7,15 @@ queue triggers.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
+from keywire import callback_urls
+
 CONNECTION: Final = "InsightsStorage"
+# Of the Event Hub that Video Indexer's own log goes to, and the setting that names it.
+LOG_CONNECTION: Final = "VideoIndexerLog"
+LOG_EVENT_HUB: Final = "VIDEO_INDEXER_LOG_EVENT_HUB"
 
 KEYWORDS_CONTAINER: Final = "keywords"
 HISTORY_CONTAINER: Final = "keywords-history"
@@ -28,8 +33,12 @@ _LANGUAGE: Final = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
 _ACCOUNT_NAME: Final = re.compile(r"[a-z0-9]{3,24}")
 _CREDENTIAL: Final = re.compile(r"managedidentity", re.IGNORECASE)
 _CONNECTION_STRING: Final = re.compile(r"(.*;)?(AccountName|UseDevelopmentStorage)=.+", re.IGNORECASE)
+_SHARE: Final = re.compile(r"off|1(\.0+)?|0?\.\d*[1-9]\d*")
 _LOCATION: Final = re.compile(r"[a-z0-9]+")
 _ENDPOINT: Final = re.compile(r"https://[^/?#\s]+(/[^?#\s]*)?")
+_HUB: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,254}[A-Za-z0-9])?")
+_CONSUMER_GROUP: Final = re.compile(r"\$Default|[A-Za-z0-9]([A-Za-z0-9._-]{0,48}[A-Za-z0-9])?", re.IGNORECASE)
+_HOST: Final = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
 
 
 class InvalidSettingsError(ValueError):
@@ -70,6 +79,8 @@ class VideoIndexerSettings:
         endpoint: The data plane, without a trailing slash.
         resource_manager_endpoint: Azure Resource Manager, without a trailing slash.
         resource_manager_audience: For whom its tokens are; another than the endpoint behind a private link.
+        quota_share: How much of the account's request quota is ours, more than 0 and at most 1; None to ask
+            without a gate.
     """
 
     resource_id: str
@@ -79,6 +90,21 @@ class VideoIndexerSettings:
     endpoint: str
     resource_manager_endpoint: str
     resource_manager_audience: str
+    quota_share: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallbackSettings:
+    """What callback addresses are made of.
+
+    Attributes:
+        signing_keys: The newest first; none where no addresses are signed.
+        base_url: How Video Indexer reaches this app, without a trailing slash; None where only a request
+            can tell.
+    """
+
+    signing_keys: tuple[bytes, ...] = field(repr=False)
+    base_url: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,12 +113,17 @@ class Settings:
 
     Attributes:
         event_grid_endpoint: Of the custom topic that gets all events besides the queue, or None.
+        log_event_hub: The Event Hub that gets Video Indexer's own log, or None.
+        log_consumer_group: As which Keywire reads it.
     """
 
     storage: StorageSettings
     identity: IdentitySettings
     video_indexer: VideoIndexerSettings
+    callback: CallbackSettings
     event_grid_endpoint: str | None
+    log_event_hub: str | None
+    log_consumer_group: str
 
     @staticmethod
     def from_environment(environment: Mapping[str, str]) -> "Settings":
@@ -116,16 +147,30 @@ class Settings:
                 account_id=reader.required("VIDEO_INDEXER_ACCOUNT_ID", _GUID, "a GUID").lower(),
                 location=reader.required("VIDEO_INDEXER_LOCATION", _LOCATION, "a region such as westeurope"),
                 language=reader.checked("VIDEO_INDEXER_LANGUAGE", _LANGUAGE, "a language such as en-US"),
+                quota_share=_quota_share(reader),
                 endpoint=reader.endpoint("VIDEO_INDEXER_ENDPOINT", "https://api.videoindexer.ai"),
                 resource_manager_endpoint=resource_manager,
                 resource_manager_audience=reader.endpoint(
                     "AZURE_RESOURCE_MANAGER_AUDIENCE", resource_manager
                 ),
             ),
+            callback=_callback(reader),
             event_grid_endpoint=reader.checked("EVENT_GRID_TOPIC_ENDPOINT", _ENDPOINT, "an https address"),
+            log_event_hub=_log_event_hub(reader),
+            log_consumer_group=reader.checked(
+                "VIDEO_INDEXER_LOG_CONSUMER_GROUP", _CONSUMER_GROUP, "a consumer group's name"
+            )
+            or "$Default",
         )
         reader.check()
         return settings
+
+
+def _quota_share(reader: "_Reader") -> float | None:
+    share = reader.checked("VIDEO_INDEXER_QUOTA_SHARE", _SHARE, "a share such as 0.5, or off")
+    if share is None:
+        return 1.0
+    return float(share) if _SHARE.fullmatch(share) and share != "off" else None
 
 
 def _storage(reader: "_Reader") -> StorageSettings:
@@ -143,6 +188,25 @@ def _storage(reader: "_Reader") -> StorageSettings:
     return StorageSettings(
         connection_string=connection_string, blob_service_uri=uri("blob"), queue_service_uri=uri("queue")
     )
+
+
+def _callback(reader: "_Reader") -> CallbackSettings:
+    # Azure names an app by its host alone; with a port it is Core Tools, which may well speak http.
+    host = reader.optional("WEBSITE_HOSTNAME") or ""
+    own = f"https://{host}" if _HOST.fullmatch(host) else None
+    base_url = reader.checked("CALLBACK_BASE_URL", _ENDPOINT, "an https address") or own
+    return CallbackSettings(
+        signing_keys=reader.signing_keys("CALLBACK_SIGNING_KEYS"), base_url=base_url and base_url.rstrip("/")
+    )
+
+
+def _log_event_hub(reader: "_Reader") -> str | None:
+    hub = reader.checked(LOG_EVENT_HUB, _HUB, "an Event Hub's name")
+    # The host takes either; without both, it says so hours later or never.
+    if hub and not reader.optional(LOG_CONNECTION):
+        name = f"{LOG_CONNECTION}__fullyQualifiedNamespace"
+        reader.required(name, _HOST, "a host such as newsroom.servicebus.windows.net")
+    return hub
 
 
 class _Reader:
@@ -170,6 +234,14 @@ class _Reader:
         if self.optional(name) is None:
             return default
         return self.required(name, _ENDPOINT, "an https address").rstrip("/")
+
+    def signing_keys(self, name: str) -> tuple[bytes, ...]:
+        text = self.optional(name)
+        try:
+            return callback_urls.read_keys(text) if text else ()
+        except callback_urls.InvalidKeysError as error:
+            self._problems.append(f"{name} is not one or two keys: {error}")
+            return ()
 
     def check(self) -> None:
         if self._problems:

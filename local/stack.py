@@ -9,19 +9,21 @@ what a developer has in theirs changes nothing.
 """
 
 import asyncio
+import base64
 import contextlib
 import dataclasses
 import json
 import secrets
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self, TextIO
 
 import httpx
 
+from keywire.settings import LOG_CONNECTION, LOG_EVENT_HUB
 from local import certificates, identity, storage
 from local.azurite import Azurite
 from local.certificates import Certificates
@@ -45,6 +47,15 @@ ACCOUNT: Final = EmulatorConfig(
     client_id=identity.CLIENT_ID,
 )
 
+LOG_HUB: Final = "video-indexer-log"
+# Nothing connects with them: the local host takes what the Event Hub would hand on by HTTP.
+LOG_SETTINGS: Final[Mapping[str, str]] = {
+    LOG_EVENT_HUB: LOG_HUB,
+    f"{LOG_CONNECTION}__fullyQualifiedNamespace": "keywire-local.servicebus.windows.net",
+    f"{LOG_CONNECTION}__credential": "managedidentity",
+    f"{LOG_CONNECTION}__clientId": identity.CLIENT_ID,
+}
+
 
 @dataclass(kw_only=True)
 class LocalStack:
@@ -56,6 +67,7 @@ class LocalStack:
         instances: How many processes each function group has; 1 where nothing is said.
         settings: App settings besides those that the stack itself makes.
         event_grid: Whether the app publishes to the topic, which is there anyway.
+        diagnostics: Whether the app listens to Video Indexer's own log; it gets what `send_log` sends.
         with_host: Whether to run the app; without, Core Tools can do it, with `core_tools_settings`.
         log: Where the output of every process goes; None keeps only what errors need.
         access_log: Where Azurite writes a line for each request; None for nowhere.
@@ -66,6 +78,7 @@ class LocalStack:
     instances: Mapping[str, int] = field(default_factory=dict)
     settings: Mapping[str, str] = field(default_factory=dict)
     event_grid: bool = True
+    diagnostics: bool = False
     with_host: bool = True
     log: TextIO | None = None
     access_log: TextIO | None = None
@@ -81,6 +94,7 @@ class LocalStack:
     event_grid_url: str = field(init=False)
     function_key: str = field(init=False)
     master_key: str = field(init=False)
+    signing_key: str = field(init=False)
     _identity_header: str = field(init=False)
     _exits: contextlib.AsyncExitStack = field(init=False)
 
@@ -99,6 +113,7 @@ class LocalStack:
         self._identity_header, self.function_key, self.master_key = (
             secrets.token_urlsafe(32) for _ in range(3)
         )
+        self.signing_key = base64.b64encode(secrets.token_bytes(32)).decode()
         self.azurite = Azurite(
             self.directory,
             self.certificates,
@@ -166,6 +181,24 @@ class LocalStack:
         """What a publisher is given, as the topic's resource says it."""
         return f"{self.event_grid_url}/api/events"
 
+    @property
+    def log_url(self) -> str:
+        """Where batches for the Event Hub of Video Indexer's log go, as JSON arrays of message bodies."""
+        for process in self.host.processes.get("function:diagnostics", ()):
+            if process.returncode is None and process.url is not None:
+                return f"{process.url}/emulator/eventhubs/{LOG_HUB}"
+        raise RuntimeError("No process listens to Video Indexer's log")
+
+    async def send_log(self, records: Sequence[object]) -> None:
+        """Hand on diagnostic records as Azure Monitor does, all in one message; returns when they were taken.
+
+        Raises:
+            httpx.HTTPStatusError: The function raised, or there was nothing to hand on.
+        """
+        async with self.client() as http:
+            message = json.dumps({"records": records})
+            (await http.post(self.log_url, json=[message])).raise_for_status()
+
     def app_environment(self) -> dict[str, str]:
         """The environment of the functions: what `infra` sets in production, with local addresses."""
         return (
@@ -184,10 +217,12 @@ class LocalStack:
                 "VIDEO_INDEXER_ENDPOINT": self.video_indexer_url,
                 "AZURE_RESOURCE_MANAGER_ENDPOINT": self.video_indexer_url,
                 "AZURE_RESOURCE_MANAGER_AUDIENCE": "https://management.azure.com",
+                "CALLBACK_SIGNING_KEYS": self.signing_key,
                 "FUNCTIONS_HOST_FUNCTION_KEY": self.function_key,
                 "FUNCTIONS_HOST_MASTER_KEY": self.master_key,
             }
             | ({"EVENT_GRID_TOPIC_ENDPOINT": self.event_grid_topic_endpoint} if self.event_grid else {})
+            | (dict(LOG_SETTINGS) if self.diagnostics else {})
             | dict(self.settings)
         )
 

@@ -20,7 +20,7 @@ from azure.storage.blob.aio import BlobServiceClient
 from azure.storage.queue import TextBase64EncodePolicy
 from azure.storage.queue.aio import QueueClient, QueueServiceClient
 
-from keywire import jobs, rematch_orders
+from keywire import backfill_orders, diagnostics, jobs, rematch_orders
 from keywire.settings import (
     CONFIG_CONTAINER,
     CONTROL_CONTAINER,
@@ -41,8 +41,13 @@ CONTAINERS: Final = (
 QUEUES: Final = (
     jobs.QUEUE,
     f"{jobs.QUEUE}-poison",
+    jobs.BACKFILL_QUEUE,
+    f"{jobs.BACKFILL_QUEUE}-poison",
+    backfill_orders.QUEUE,
+    f"{backfill_orders.QUEUE}-poison",
     rematch_orders.QUEUE,
     f"{rematch_orders.QUEUE}-poison",
+    diagnostics.POISON_QUEUE,
     EVENTS_QUEUE,
 )
 

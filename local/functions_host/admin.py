@@ -2,8 +2,8 @@
 
 `POST /admin/functions/{name}` with `{"input": "..."}` starts the function in this process and answers 202
 without waiting, so nothing tells the caller how it went: the log does. A queue function gets the text as its
-message (with no id and a dequeue count of 0), a timer function ignores it. There is no retry and no poison
-queue behind such a run.
+message (with no id and a dequeue count of 0), an Event Hub function as an event, a timer function ignores it.
+There is no retry and no poison queue behind such a run.
 """
 
 import asyncio
@@ -12,8 +12,8 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from local.functions_host import messages
-from local.functions_host.bindings import QueueTrigger, TimerTrigger
+from local.functions_host import events, messages
+from local.functions_host.bindings import EventHubTrigger, QueueTrigger, TimerTrigger
 from local.functions_host.executor import Executor
 from local.functions_host.functions import Function
 from local.functions_host.lifetime import drain
@@ -67,6 +67,9 @@ class Admin:
             case QueueTrigger(parameter=parameter, binary=binary):
                 data = messages.trigger_data(_text(text).encode(), binary=binary)
                 run = self._executor.run(function, [(parameter, data)], messages.trigger_metadata())
+            case EventHubTrigger() as trigger:
+                (batch,) = events.batches(trigger, [_text(text).encode()])
+                run = self._executor.run(function, batch.inputs, batch.metadata)
             case TimerTrigger(parameter=parameter):
                 run = self._executor.run(function, [(parameter, timer_data(past_due=False))])
             case _:

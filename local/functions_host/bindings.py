@@ -14,6 +14,7 @@ from typing import Any, Final
 from local.functions_host.errors import MissingSettingError
 
 DEFAULT_CONNECTION: Final = "AzureWebJobsStorage"
+DEFAULT_CONSUMER_GROUP: Final = "$Default"
 
 _SETTING = re.compile(r"%([^%]+)%")
 
@@ -67,6 +68,28 @@ class TimerTrigger:
 
 
 @dataclass(frozen=True, slots=True)
+class EventHubTrigger:
+    """An Event Hub to listen to.
+
+    Attributes:
+        parameter: The Python parameter.
+        hub: The Event Hub.
+        connection: The app settings that say where it is.
+        consumer_group: As which the function reads it.
+        many: Whether the function takes a batch, or one event at a time.
+        binary: Whether the parameter asks for bytes.
+    """
+
+    parameter: str
+    hub: str
+    connection: str
+    consumer_group: str = DEFAULT_CONSUMER_GROUP
+    many: bool = False
+    binary: bool = False
+    type: str = "eventHubTrigger"
+
+
+@dataclass(frozen=True, slots=True)
 class HttpOutput:
     """The HTTP response; `$return` unless it's an `Out` parameter."""
 
@@ -84,13 +107,13 @@ class QueueOutput:
 
 @dataclass(frozen=True, slots=True)
 class UnsupportedBinding:
-    """A binding that this host doesn't serve (Event Hub, blob, ...)."""
+    """A binding that this host doesn't serve (blob, Cosmos DB, ...)."""
 
     parameter: str
     type: str
 
 
-type Trigger = HttpTrigger | QueueTrigger | TimerTrigger | UnsupportedBinding
+type Trigger = HttpTrigger | QueueTrigger | TimerTrigger | EventHubTrigger | UnsupportedBinding
 type Output = HttpOutput | QueueOutput | UnsupportedBinding
 
 
@@ -110,7 +133,16 @@ def trigger(raw: Mapping[str, Any], settings: Mapping[str, str]) -> Trigger:
                 parameter=parameter,
                 queue=_queue_name(raw, settings),
                 connection=_connection(raw, settings),
-                binary=str(raw.get("dataType", "")).upper() == "BINARY",
+                binary=_is_binary(raw),
+            )
+        case "eventHubTrigger":
+            return EventHubTrigger(
+                parameter=parameter,
+                hub=_resolved(raw["eventHubName"], settings),
+                connection=_connection(raw, settings),
+                consumer_group=_resolved(raw.get("consumerGroup") or DEFAULT_CONSUMER_GROUP, settings),
+                many=str(raw.get("cardinality", "")).upper() == "MANY",
+                binary=_is_binary(raw),
             )
         case "timerTrigger":
             return TimerTrigger(
@@ -137,6 +169,10 @@ def _queue_name(raw: Mapping[str, Any], settings: Mapping[str, str]) -> str:
     return _resolved(
         raw["queueName"], settings
     ).lower()  # the extension lowers it: queue names have no capitals
+
+
+def _is_binary(raw: Mapping[str, Any]) -> bool:
+    return str(raw.get("dataType", "")).upper() == "BINARY"
 
 
 def _connection(raw: Mapping[str, Any], settings: Mapping[str, str]) -> str:

@@ -66,6 +66,21 @@ def resolve(name: str, settings: Mapping[str, str]) -> QueueConnection:
     )
 
 
+def check_event_hub(name: str, settings: Mapping[str, str]) -> None:
+    """Check that the Event Hubs connection `name` has its settings; here nothing connects with them.
+
+    Raises:
+        MissingSettingError: It has not; the message says what the real host would look for.
+    """
+    for prefix in dict.fromkeys((name, name if name.startswith(_PREFIX) else _PREFIX + name)):
+        if settings.get(prefix) or settings.get(f"{prefix}__fullyQualifiedNamespace"):
+            return
+    raise MissingSettingError(
+        f"The connection {name} has no app setting: set {name}__fullyQualifiedNamespace for an identity, "
+        f"or {name} to a connection string"
+    )
+
+
 class QueueServices:
     """The queue service clients of a process: one for each connection, opened at first use."""
 

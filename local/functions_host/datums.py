@@ -3,12 +3,13 @@
 Separate because the worker's own class carries no types: this is the one place that calls it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 from azure_functions_runtime.bindings.datumdef import Datum
 
-__all__ = ["Datum", "http", "json_text", "octets", "string"]
+__all__ = ["Datum", "http", "json_text", "octets", "octets_list", "string", "string_list"]
 
 
 def string(value: str) -> Datum:
@@ -19,6 +20,16 @@ def string(value: str) -> Datum:
 def octets(value: bytes) -> Datum:
     """Bytes."""
     return _datum(value, "bytes")
+
+
+def string_list(values: Sequence[str]) -> Datum:
+    """Several texts at once."""
+    return _datum(SimpleNamespace(string=list(values)), "collection_string")
+
+
+def octets_list(values: Sequence[bytes]) -> Datum:
+    """Several byte strings at once."""
+    return _datum(SimpleNamespace(bytes=list(values)), "collection_bytes")
 
 
 def json_text(value: str) -> Datum:

@@ -9,7 +9,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from local.functions_host.bindings import HttpTrigger, Output, QueueTrigger, Trigger, UnsupportedBinding
+from local.functions_host.bindings import (
+    EventHubTrigger,
+    HttpTrigger,
+    Output,
+    QueueTrigger,
+    Trigger,
+    UnsupportedBinding,
+)
 from local.functions_host.bindings import output as parse_output
 from local.functions_host.bindings import trigger as parse_trigger
 
@@ -49,6 +56,8 @@ class Function:
         }
         if isinstance(self.trigger, QueueTrigger):
             facts["queue"] = self.trigger.queue
+        if isinstance(self.trigger, EventHubTrigger):
+            facts["eventHub"] = self.trigger.hub
         return facts
 
 

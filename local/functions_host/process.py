@@ -1,6 +1,7 @@
 """One process of the host: index the app, serve its group, say so, stop when asked.
 
-The group "http" answers HTTP and `/admin`; "function:NAME" listens for that one function. Both index the
+The group "http" answers HTTP and `/admin`; "function:NAME" listens for that one function, which for an
+Event Hub means on a port. All index the
 whole app, as an instance in Azure does. Modules that only one kind of group needs are imported where it's
 served: a process has to start quickly.
 """
@@ -15,8 +16,8 @@ from pathlib import Path
 from typing import Final, Protocol, TextIO
 
 from local.functions_host import host_json
-from local.functions_host.bindings import QueueOutput, QueueTrigger, TimerTrigger
-from local.functions_host.connections import QueueServices, resolve
+from local.functions_host.bindings import EventHubTrigger, QueueOutput, QueueTrigger, TimerTrigger
+from local.functions_host.connections import QueueServices, check_event_hub, resolve
 from local.functions_host.errors import HostStartError, UnsupportedBindingError
 from local.functions_host.executor import Executor
 from local.functions_host.functions import HTTP_GROUP, Function
@@ -84,6 +85,8 @@ class Process:
         try:
             if self._group == HTTP_GROUP:
                 await self._serve_http(worker.functions, executor, settings.route_prefix, port, stop)
+            elif isinstance(served[0].trigger, EventHubTrigger):
+                await self._serve_event_hub(worker.functions, served[0], executor, port, stop)
             else:
                 listener = self._listener(served[0], executor, services, settings.queues)
                 self._ready(worker.functions, None)
@@ -104,6 +107,8 @@ class Process:
             for binding in (function.trigger, *function.outputs):
                 if isinstance(binding, QueueTrigger | QueueOutput):
                     resolve(binding.connection, self._environment)
+                if isinstance(binding, EventHubTrigger):
+                    check_event_hub(binding.connection, self._environment)
 
     async def _serve_http(
         self, functions: Sequence[Function], executor: Executor, prefix: str, port: int, stop: asyncio.Event
@@ -111,8 +116,6 @@ class Process:
         from local.functions_host.admin import Admin  # noqa: PLC0415 - see the module's docstring
         from local.functions_host.http import HttpApp  # noqa: PLC0415
         from local.functions_host.routes import RouteTable  # noqa: PLC0415
-        from local.functions_host.server import serve  # noqa: PLC0415
-        from local.servers import listen  # noqa: PLC0415
 
         keys = Keys.of(self._environment)
         if not keys.function or not keys.master:
@@ -121,10 +124,30 @@ class Process:
             )
         admin = Admin(functions, executor)
         application = HttpApp(RouteTable(functions, prefix), executor, keys, admin)
+        await self._serve_application(application, functions, port, stop)
+        await admin.finish()
+
+    async def _serve_event_hub(
+        self,
+        functions: Sequence[Function],
+        function: Function,
+        executor: Executor,
+        port: int,
+        stop: asyncio.Event,
+    ) -> None:
+        from local.functions_host.event_hubs import application  # noqa: PLC0415
+
+        await self._serve_application(application(function, executor), functions, port, stop)
+
+    async def _serve_application(
+        self, application: object, functions: Sequence[Function], port: int, stop: asyncio.Event
+    ) -> None:
+        from local.functions_host.server import serve  # noqa: PLC0415
+        from local.servers import listen  # noqa: PLC0415
+
         listening = listen(port)
         url = f"http://127.0.0.1:{listening.getsockname()[1]}"
         await serve(application, listening, on_ready=lambda: self._ready(functions, url), stop=stop)
-        await admin.finish()
 
     def _listener(
         self,

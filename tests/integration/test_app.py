@@ -27,6 +27,7 @@ ONLY_HTTP = {
     "function:backfill": 0,
     "function:backfill_pages": 0,
     "function:reconciliation": 0,
+    "function:keep_poison": 0,
 }
 
 
@@ -225,6 +226,38 @@ async def test_the_status_of_a_rematch_that_there_is_not_is_a_404(
     key = {"x-functions-key": stack.function_key}
     answer = await http.get(f"{stack.host.url}/api/operations/rematch/{operation_id}", headers=key)
     assert answer.status_code == 404
+
+
+async def test_a_replay_sends_a_videos_events_again(stack: LocalStack, http: httpx.AsyncClient) -> None:
+    video_id = await upload(stack, http, index([keyword("once more")]))
+    first = await event(stack, video_id)
+    url, key = f"{stack.host.url}/api/operations/replay", {"x-functions-key": stack.function_key}
+    would = (await http.post(url, json={"videos": [video_id], "dryRun": True}, headers=key)).json()
+    assert (would["jobs"], would["dryRun"]) == (1, True)
+    done = (await http.post(url, json={"videos": [video_id]}, headers=key)).json()
+    assert (done["jobs"], done["dryRun"]) == (1, False)
+    assert await event(stack, video_id) == first
+    assert (await http.post(url, json={}, headers=key)).status_code == 400
+
+
+async def test_the_hosts_own_poison_is_taken_over_by_a_timer(
+    stack: LocalStack, http: httpx.AsyncClient
+) -> None:
+    poison = stack.storage.queues.get_queue_client("extraction-poison")
+    await poison.send_message("{no base64}")
+    answer = await http.post(
+        f"{stack.host.url}/admin/functions/keep_poison",
+        json={"input": ""},
+        headers={"x-functions-key": stack.master_key},
+    )
+    assert answer.status_code == 202
+
+    async def taken_over() -> bool:
+        messages = await poison.peek_messages(max_messages=32)
+        return [message.expires_on.year for message in messages] == [9999]
+
+    await eventually(taken_over, "the message stays for ever", stack.host.logs)
+    await poison.clear_messages()
 
 
 async def test_an_app_with_missing_settings_does_not_start_and_names_them(stack: LocalStack) -> None:

@@ -51,6 +51,15 @@ async def test_callbacks_and_memory_are_measured(tmp_path: Path) -> None:
     assert all(figures[name] > 0 for name in names)
 
 
+async def test_matching_is_measured(tmp_path: Path) -> None:
+    code, output = await bench("match", "--scale", "0.001", "--json", str(tmp_path / "figures.json"))
+    assert code == 0, output
+    figures = json.loads((tmp_path / "figures.json").read_text())
+    names = {"match.time_ratio_1m_100", "match.compile_seconds", "match.rss_mb"}
+    assert names <= figures.keys()
+    assert all(figures[name] > 0 for name in names)
+
+
 async def test_a_benchmark_that_there_is_not_is_refused_with_those_that_there_are() -> None:
     code, output = await bench("speed")
     assert code == 2

@@ -29,7 +29,15 @@ async def faulty(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Loca
     settings["extensions"]["queues"] |= {"visibilityTimeout": "00:00:01"}
     (app / "host.json").write_text(json.dumps(settings))
     emulator = {"indexing_seconds": 0.0, "requests_per_second": None, "requests_per_minute": None}
-    async with LocalStack(app_directory=app, emulator=replace(ACCOUNT, **emulator)) as running:
+    # Jobs come from these tests only.
+    without = {"function:reconciliation": 0, "function:keep_poison": 0, "function:backfill_pages": 0}
+    faulty = LocalStack(
+        app_directory=app,
+        settings={"VIDEO_INDEXER_QUOTA_SHARE": "off"},
+        emulator=replace(ACCOUNT, **emulator),
+        instances=without,
+    )
+    async with faulty as running:
         yield running
 
 

@@ -13,6 +13,7 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -249,14 +250,14 @@ async def test_a_function_with_a_trigger_that_the_host_lacks_is_left_out(
     (tmp_path / "function_app.py").write_text(
         "import azure.functions as func\n"
         "app = func.FunctionApp()\n"
-        "@app.event_hub_message_trigger(arg_name='event', event_hub_name='logs', connection='C')\n"
-        "def hub(event: func.EventHubEvent): ...\n"
+        "@app.service_bus_queue_trigger(arg_name='message', queue_name='logs', connection='C')\n"
+        "def bus(message: func.ServiceBusMessage): ...\n"
     )
     async with FunctionsHost(tmp_path, KEYS) as host:
         assert list(host.processes) == ["http"]
-        assert "hub isn't started" in caplog.text
-        with pytest.raises(ProcessFailedError, match=r"hub has bindings.*eventHubTrigger"):
-            await host.start("function:hub")
+        assert "bus isn't started" in caplog.text
+        with pytest.raises(ProcessFailedError, match=r"bus has bindings.*serviceBusTrigger"):
+            await host.start("function:bus")
 
 
 async def test_a_developers_own_settings_do_not_reach_the_app(
@@ -603,6 +604,125 @@ async def test_a_timer_that_was_missed_while_no_host_ran_is_past_due(
     assert run["past_due"] is True
     assert run["status"]["Last"] == state["Last"]
     assert json.loads((tmp_path / "once.timer.json").read_text())["Next"] > state["Next"]
+
+
+# --- Event Hubs --------------------------------------------------------------
+
+HUBS = """
+import json, os
+from pathlib import Path
+from typing import List
+import azure.functions as func
+
+app = func.FunctionApp()
+
+def record(name, *events):
+    facts = [
+        {"body": event.get_body().decode("latin-1"), "number": event.sequence_number, "offset": event.offset,
+         "at": event.enqueued_time.isoformat(), "partition": event.metadata["PartitionContext"]}
+        for event in events
+    ]
+    with Path(os.environ["PROBE_DIRECTORY"], f"{name}.jsonl").open("a") as file:
+        file.write(json.dumps({"job": None, "events": facts}) + chr(10))
+    if any(event.get_body() == b"bad" for event in events):
+        raise ValueError("the probe failed on request")
+
+@app.event_hub_message_trigger("events", "Log", "many", cardinality="many", data_type="binary")
+def many(events: List[func.EventHubEvent]):
+    record("many", *events)
+
+@app.event_hub_message_trigger("events", "Log", "texts", cardinality="many")
+def texts(events: List[func.EventHubEvent]):
+    record("texts", *events)
+
+@app.event_hub_message_trigger("event", "Log", "single", cardinality="one")
+def single(event: func.EventHubEvent):
+    record("single", event)
+"""
+NAMESPACE = {"Log__fullyQualifiedNamespace": "newsroom.servicebus.windows.net"}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def hubs(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[FunctionsHost, Path]]:
+    """An app with Event Hub functions, and the folder in which it records its runs."""
+    app, folder = tmp_path_factory.mktemp("hubs"), tmp_path_factory.mktemp("records")
+    (app / "function_app.py").write_text(HUBS)
+    async with FunctionsHost(app, {**KEYS, **NAMESPACE, "PROBE_DIRECTORY": str(folder)}) as running:
+        yield running, folder
+
+
+async def send_batch(host: FunctionsHost, name: str, content: object, hub: str = "") -> httpx.Response:
+    url = f"{host.processes[f'function:{name}'][0].url}/emulator/eventhubs/{hub or name}"
+    async with httpx.AsyncClient(timeout=PATIENCE_SECONDS) as client:
+        return await client.post(url, content=json.dumps(content))
+
+
+def runs(folder: Path, name: str) -> list[list[dict[str, Any]]]:
+    """The events of each run so far; those before are forgotten."""
+    file = folder / f"{name}.jsonl"
+    lines = file.read_text().splitlines() if file.exists() else []
+    file.unlink(missing_ok=True)
+    return [json.loads(line)["events"] for line in lines]
+
+
+@pytest.mark.parametrize("name", ["many", "texts"])
+async def test_a_batch_of_events_is_one_run(hubs: tuple[FunctionsHost, Path], name: str) -> None:
+    host, folder = hubs
+    response = await send_batch(host, name, ["one", "zw\xf6lf"])
+    assert (response.status_code, response.json()) == (200, {"runs": 1, "failed": 0})
+    ((first, second),) = runs(folder, name)
+    assert (first["body"], second["body"].encode("latin-1").decode()) == ("one", "zw\xf6lf")
+    assert [(event["number"], event["offset"]) for event in (first, second)] == [(0, 0), (1, 1)]
+    assert datetime.fromisoformat(first["at"]).tzinfo is not None
+    assert first["partition"] == {"PartitionId": "0", "EventHubName": name, "ConsumerGroup": "$Default"}
+
+
+async def test_single_events_are_a_run_each(hubs: tuple[FunctionsHost, Path]) -> None:
+    host, folder = hubs
+    response = await send_batch(host, "single", ["one", "two"], hub="SINGLE")
+    assert (response.status_code, response.json()) == (200, {"runs": 2, "failed": 0})
+    assert [[event["body"] for event in run] for run in runs(folder, "single")] == [["one"], ["two"]]
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"), [("many", {"runs": 1, "failed": 1}), ("single", {"runs": 3, "failed": 1})]
+)
+async def test_a_run_that_raises_is_told_and_not_tried_again(
+    hubs: tuple[FunctionsHost, Path], name: str, expected: dict[str, int]
+) -> None:
+    host, folder = hubs
+    response = await send_batch(host, name, ["one", "bad", "three"])
+    assert (response.status_code, response.json()) == (500, expected)
+    assert len(runs(folder, name)) == expected["runs"]
+
+
+@pytest.mark.parametrize("content", [[], {}, "one", ["one", 2], ["\ud800"], None])
+async def test_what_is_no_batch_runs_nothing(hubs: tuple[FunctionsHost, Path], content: object) -> None:
+    host, folder = hubs
+    assert (await send_batch(host, "many", content)).status_code == 400
+    assert runs(folder, "many") == []
+
+
+async def test_a_function_takes_events_of_its_own_hub_only(hubs: tuple[FunctionsHost, Path]) -> None:
+    host, folder = hubs
+    assert (await send_batch(host, "many", ["one"], hub="single")).status_code == 404
+    assert runs(folder, "many") == []
+
+
+async def test_an_event_hub_function_runs_by_hand(hubs: tuple[FunctionsHost, Path]) -> None:
+    host, folder = hubs
+    async with httpx.AsyncClient(base_url=host.url) as client:
+        for name in ("many", "single"):
+            assert await run_by_hand(client, name, "by hand") == 202
+            ((event,),) = await eventually(lambda name=name: runs(folder, name), "it ran", host.logs)
+            assert event["body"] == "by hand"
+
+
+async def test_a_missing_namespace_is_named_at_the_start(tmp_path: Path) -> None:
+    (tmp_path / "function_app.py").write_text(HUBS)
+    with pytest.raises(ProcessFailedError, match="Log__fullyQualifiedNamespace"):
+        async with FunctionsHost(tmp_path, KEYS):
+            pass
 
 
 # --- /admin ------------------------------------------------------------------

@@ -19,7 +19,9 @@ from tests.unit.builders import ACCOUNT_ID, VIDEO_ID, index, instance, keyword
 NOW = datetime(2026, 3, 2, 9, 15, 27, 413333, tzinfo=UTC)
 
 
-def build(body: bytes, previous: KeywordDocument | None = None) -> KeywordDocument:
+def build(
+    body: bytes, previous: KeywordDocument | None = None, *, reference: str | None = None
+) -> KeywordDocument:
     parsed = indexes.parse(body)
     return documents.build(
         read_content(parsed),
@@ -28,6 +30,7 @@ def build(body: bytes, previous: KeywordDocument | None = None) -> KeywordDocume
         previous=previous,
         failure_message=parsed.videos[0].failure_message,
         extracted_at=NOW,
+        reference=reference,
     )
 
 
@@ -138,6 +141,27 @@ def test_what_surrounds_the_keywords_is_read() -> None:
     assert document.indexing_preset == "Default"
     assert document.insights_version == "1.0.0.0"
     assert (document.version, document.keywords_version, document.previous_hash) == (1, 1, None)
+
+
+def test_the_uploaders_reference_is_in_the_document_and_no_part_of_its_content() -> None:
+    document = build(index(), reference="cms-2026-0042")
+    assert json.loads(documents.encode(document))["reference"] == "cms-2026-0042"
+    assert document.content_hash == build(index()).content_hash
+
+
+def test_a_reference_stays_until_a_signal_brings_another() -> None:
+    first = build(index(), reference="one")
+    second = build(index([keyword("new")]), first)
+    third = build(index([keyword("newer")]), second, reference="two")
+    failed = build(index(None, state="Failed"), third)
+    assert [document.reference for document in (first, second, third, failed)] == ["one", "one", "two", "two"]
+    assert build(index([keyword("new")]), build(index())).reference is None
+
+
+def test_a_document_older_than_the_reference_is_read_too() -> None:
+    body = json.loads(documents.encode(build(index())))
+    del body["reference"]
+    assert documents.decode(json.dumps(body).encode()).reference is None
 
 
 def test_the_failure_code_of_a_processed_video_says_nothing() -> None:

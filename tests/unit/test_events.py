@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from keywire import documents, events
 from keywire.content import read_content
 from keywire.documents import KeywordDocument
+from keywire.jobs import MAX_REFERENCE
 from keywire.video_indexer import index as indexes
 from tests.unit.builders import ACCOUNT_ID, VIDEO_ID, index, instance, keyword
 
@@ -21,7 +22,9 @@ URL = "https://insights.blob.core.windows.net/keywords-history/a/v/000001-abc.js
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
-def build(body: bytes, previous: KeywordDocument | None = None) -> KeywordDocument:
+def build(
+    body: bytes, previous: KeywordDocument | None = None, *, reference: str | None = None
+) -> KeywordDocument:
     parsed = indexes.parse(body)
     return documents.build(
         read_content(parsed),
@@ -30,6 +33,7 @@ def build(body: bytes, previous: KeywordDocument | None = None) -> KeywordDocume
         previous=previous,
         failure_message=parsed.videos[0].failure_message,
         extracted_at=datetime(2026, 3, 2, 9, 15, 27, 413333, tzinfo=UTC),
+        reference=reference,
     )
 
 
@@ -126,6 +130,21 @@ def test_a_failure_is_told_with_video_indexers_code_and_message() -> None:
     assert event["data"]["failure"] == {"code": "InvalidInput", "message": "There is no audio."}
 
 
+@pytest.mark.parametrize("state", ["Processed", "Failed"])
+def test_the_uploaders_reference_is_told_beside_the_external_id(state: str) -> None:
+    data = event_of(build(index(state=state), reference="cms-2026-0042"))["data"]
+    assert (data["externalId"], data["reference"]) == ("cms-1", "cms-2026-0042")
+    assert data["truncated"] is False
+    assert event_of(build(index(state=state)))["data"]["reference"] is None
+
+
+def test_a_reference_that_is_too_long_is_only_in_the_document() -> None:
+    longest = "x" * MAX_REFERENCE
+    assert event_of(build(index(), reference=longest))["data"]["reference"] == longest
+    data = event_of(build(index(), reference=longest + "x"))["data"]
+    assert (data["reference"], data["truncated"]) == (None, True)
+
+
 def test_an_id_repeats_for_the_same_information_and_only_for_it() -> None:
     first = build(index([keyword("one")]))
     second = build(index([keyword("two")]), first)
@@ -153,7 +172,8 @@ def test_no_text_however_long_or_escaped_makes_an_event_too_large_for_the_queue(
     video = {"externalId": long, "metadata": long, "failureCode": long, "failureMessage": long}
     insights = {"language": long, "keywords": [keyword(long), keyword("short")]}
     for state in ("Processed", "Failed"):
-        document = build(index(state=state, name=long, video=video | {"insights": insights}))
+        described = index(state=state, name=long, video=video | {"insights": insights})
+        document = build(described, reference=character * MAX_REFERENCE)
         body = event_bytes(document)
         assert len(body) <= events.MAX_BYTES
         assert json.loads(body)["data"]["truncated"] is True

@@ -2,7 +2,7 @@
 
 import pytest
 
-from local.functions_host.connections import QueueConnection, resolve
+from local.functions_host.connections import QueueConnection, check_event_hub, resolve
 from local.functions_host.errors import MissingSettingError
 
 URL = "https://insights.queue.core.windows.net"
@@ -38,6 +38,13 @@ def test_a_connection_with_nothing_set_says_what_to_set() -> None:
 def test_a_credential_that_this_host_lacks_is_refused() -> None:
     with pytest.raises(MissingSettingError, match="Insights__credential"):
         resolve("Insights", {"Insights__queueServiceUri": URL, "Insights__credential": "workloadidentity"})
+
+
+def test_an_event_hub_needs_a_namespace_or_a_connection_string() -> None:
+    check_event_hub("Log", {"Log__fullyQualifiedNamespace": "newsroom.servicebus.windows.net"})
+    check_event_hub("Log", {"AzureWebJobsLog": "UseThis=1"})
+    with pytest.raises(MissingSettingError, match="Log__fullyQualifiedNamespace"):
+        check_event_hub("Log", {"Log__credential": "managedidentity"})
 
 
 def test_the_key_in_a_connection_string_is_never_shown() -> None:

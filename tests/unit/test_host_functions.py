@@ -7,6 +7,7 @@ import pytest
 
 from local.functions_host.bindings import (
     AuthLevel,
+    EventHubTrigger,
     HttpOutput,
     HttpTrigger,
     QueueOutput,
@@ -82,6 +83,27 @@ def test_an_app_setting_between_percent_signs_is_filled_in() -> None:
     )
 
 
+def test_an_event_hub_trigger_takes_single_events_as_text_unless_it_asks_for_more() -> None:
+    hub = {
+        "type": "eventHubTrigger",
+        "direction": "IN",
+        "name": "events",
+        "eventHubName": "%HUB%",
+        "connection": "Log",
+    }
+    assert function(hub, HUB="logs").trigger == EventHubTrigger("events", "logs", "Log")
+    more = {"cardinality": "MANY", "dataType": "BINARY", "consumerGroup": "%GROUP%"}
+    parsed = function(hub | more, HUB="logs", GROUP="keywire")
+    assert parsed.trigger == EventHubTrigger("events", "logs", "Log", "keywire", many=True, binary=True)
+    assert parsed.describe() == {
+        "name": "work",
+        "trigger": "eventHubTrigger",
+        "group": "function:work",
+        "supported": True,
+        "eventHub": "logs",
+    }
+
+
 def test_a_missing_app_setting_is_named() -> None:
     with pytest.raises(MissingSettingError, match="QUEUE"):
         function(queue_trigger(queueName="%QUEUE%"))
@@ -99,14 +121,14 @@ def test_outputs_keep_their_parameters() -> None:
 
 
 def test_bindings_that_this_host_lacks_are_named_but_indexed() -> None:
-    hub = {"type": "eventHubTrigger", "direction": "IN", "name": "events", "eventHubName": "logs"}
+    bus = {"type": "serviceBusTrigger", "direction": "IN", "name": "message", "queueName": "logs"}
     blob = {"type": "blob", "direction": "IN", "name": "file", "path": "a/b"}
-    parsed = function(hub, blob)
-    assert parsed.trigger == UnsupportedBinding("events", "eventHubTrigger")
-    assert parsed.unsupported == ["eventHubTrigger", "blob"]
+    parsed = function(bus, blob)
+    assert parsed.trigger == UnsupportedBinding("message", "serviceBusTrigger")
+    assert parsed.unsupported == ["serviceBusTrigger", "blob"]
     assert parsed.describe() == {
         "name": "work",
-        "trigger": "eventHubTrigger",
+        "trigger": "serviceBusTrigger",
         "group": "function:work",
         "supported": False,
     }

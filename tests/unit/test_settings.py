@@ -1,5 +1,7 @@
 """The settings and what is said when they are wrong."""
 
+import base64
+
 import pytest
 
 from keywire.settings import InvalidSettingsError, Settings
@@ -15,6 +17,7 @@ COMPLETE = {
     "VIDEO_INDEXER_ACCOUNT_ID": "8f2d6a4e-3b71-4c58-9e0a-5d1c7b9f2e63",
     "VIDEO_INDEXER_LOCATION": "westeurope",
 }
+KEY = base64.b64encode(b"k" * 32).decode()
 
 
 def test_a_deployment_needs_no_more_than_addresses_and_an_identity() -> None:
@@ -26,6 +29,8 @@ def test_a_deployment_needs_no_more_than_addresses_and_an_identity() -> None:
     assert settings.video_indexer.resource_manager_endpoint == "https://management.azure.com"
     assert settings.video_indexer.resource_manager_audience == "https://management.azure.com"
     assert settings.video_indexer.language is None
+    assert settings.callback.signing_keys == ()
+    assert settings.callback.base_url is None
 
 
 def test_all_that_is_missing_is_named_at_once() -> None:
@@ -47,13 +52,20 @@ def test_all_that_is_missing_is_named_at_once() -> None:
         ("InsightsStorage__accountName", "a/../b"),
         ("InsightsStorage__blobServiceUri", "insights"),
         ("InsightsStorage__credential", "workloadidentity"),
+        ("CALLBACK_BASE_URL", "http://keywire.example"),
+        ("CALLBACK_BASE_URL", "https://keywire.example?code=x"),
+        ("CALLBACK_SIGNING_KEYS", "no/base64-"),
+        ("CALLBACK_SIGNING_KEYS", "c2hvcnQ="),
+        ("CALLBACK_SIGNING_KEYS", f"{KEY},c2hvcnQ="),
+        ("CALLBACK_SIGNING_KEYS", ",".join([KEY] * 3)),
     ],
 )
 def test_a_malformed_setting_is_named_without_its_value(name: str, value: str) -> None:
     with pytest.raises(InvalidSettingsError) as raised:
         Settings.from_environment(COMPLETE | {name: value})
     assert f"{name} is not" in str(raised.value)
-    assert f" {value}" not in str(raised.value)
+    for part in value.split(","):
+        assert f" {part}" not in str(raised.value)
 
 
 def test_the_credential_may_be_spelled_as_the_host_takes_it() -> None:
@@ -79,3 +91,66 @@ def test_an_account_name_stands_for_the_public_clouds_addresses() -> None:
     settings = Settings.from_environment(environment | {"InsightsStorage__accountName": "insights"})
     assert settings.storage.blob_service_uri == "https://insights.blob.core.windows.net"
     assert settings.storage.queue_service_uri == "https://insights.queue.core.windows.net"
+
+
+def test_two_signing_keys_may_be_in_force_and_are_never_shown() -> None:
+    newest = base64.b64encode(b"n" * 32).decode()
+    settings = Settings.from_environment(COMPLETE | {"CALLBACK_SIGNING_KEYS": f"{newest}, {KEY}"})
+    assert settings.callback.signing_keys == (b"n" * 32, b"k" * 32)
+    for shown in (repr(settings), repr(settings.callback), str(settings)):
+        assert "nnnn" not in shown
+        assert "kkkk" not in shown
+
+
+@pytest.mark.parametrize(
+    ("environment", "base_url"),
+    [
+        ({"WEBSITE_HOSTNAME": "keywire.azurewebsites.net"}, "https://keywire.azurewebsites.net"),
+        ({"CALLBACK_BASE_URL": "https://media.example/keywire/"}, "https://media.example/keywire"),
+        (
+            {"CALLBACK_BASE_URL": "https://media.example", "WEBSITE_HOSTNAME": "keywire.azurewebsites.net"},
+            "https://media.example",
+        ),
+        ({"WEBSITE_HOSTNAME": "localhost:7071"}, None),  # Core Tools: perhaps http, the request knows
+    ],
+)
+def test_video_indexer_calls_back_where_the_app_is_reached(
+    environment: dict[str, str], base_url: str | None
+) -> None:
+    assert Settings.from_environment(COMPLETE | environment).callback.base_url == base_url
+
+
+def test_the_log_is_listened_to_only_where_its_event_hub_is_named() -> None:
+    settings = Settings.from_environment(COMPLETE)
+    assert settings.log_event_hub is None
+    named = {"VIDEO_INDEXER_LOG_EVENT_HUB": "indexing-log"}
+    namespace = {"VideoIndexerLog__fullyQualifiedNamespace": "newsroom.servicebus.windows.net"}
+    settings = Settings.from_environment(COMPLETE | named | namespace)
+    assert (settings.log_event_hub, settings.log_consumer_group) == ("indexing-log", "$Default")
+    group = {"VIDEO_INDEXER_LOG_CONSUMER_GROUP": "keywire"}
+    assert Settings.from_environment(COMPLETE | named | namespace | group).log_consumer_group == "keywire"
+    assert Settings.from_environment(
+        COMPLETE | named | {"VideoIndexerLog": "Endpoint=sb://x/;"}
+    ).log_event_hub
+
+
+def test_an_event_hub_without_its_namespace_is_an_error() -> None:
+    with pytest.raises(InvalidSettingsError, match="VideoIndexerLog__fullyQualifiedNamespace is missing"):
+        Settings.from_environment(COMPLETE | {"VIDEO_INDEXER_LOG_EVENT_HUB": "indexing-log"})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("VIDEO_INDEXER_LOG_EVENT_HUB", "a hub"),
+        ("VIDEO_INDEXER_LOG_CONSUMER_GROUP", "a group"),
+        ("VideoIndexerLog__fullyQualifiedNamespace", "https://newsroom.servicebus.windows.net"),
+    ],
+)
+def test_a_malformed_setting_of_the_log_is_named(name: str, value: str) -> None:
+    log = {
+        "VIDEO_INDEXER_LOG_EVENT_HUB": "indexing-log",
+        "VideoIndexerLog__fullyQualifiedNamespace": "newsroom.servicebus.windows.net",
+    }
+    with pytest.raises(InvalidSettingsError, match=f"{name} is not"):
+        Settings.from_environment(COMPLETE | log | {name: value})

@@ -1,0 +1,110 @@
+"""Backfills as data: what an operator asks for, the pages on the queue `backfill-pages`, and how far one is.
+
+Separate from what does them, so that an HTTP process reads orders without loading what only a page needs.
+"""
+
+import re
+from typing import Annotated, Final, Literal
+
+import msgspec
+
+from keywire.jobs import Moment
+from keywire.list_pages import Cursor
+from keywire.period import Period
+from keywire.sweep_counts import Counts
+
+QUEUE: Final = "backfill-pages"
+OperationId = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{32}\Z")]
+
+
+class InvalidBackfillError(ValueError):
+    """What was asked for, or what lies on the queue, is no backfill; the message says why."""
+
+
+class BackfillRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """What an operator asks for.
+
+    Attributes:
+        created_from, created_to: When the videos were created that are meant; None: no limit.
+        dry_run: Only count what would be queued.
+    """
+
+    created_from: Moment | None = msgspec.field(name="from", default=None)
+    created_to: Moment | None = msgspec.field(name="to", default=None)
+    dry_run: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse a period that holds nothing."""
+        if self.created_from and self.created_to and self.created_from >= self.created_to:
+            raise ValueError("`from` is not before `to`")
+
+    @property
+    def period(self) -> Period:
+        """When the videos were created that are meant."""
+        return Period(after=self.created_from, before=self.created_to)
+
+
+class BackfillPage(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """One message: a page of a backfill, which begins at `cursor`."""
+
+    operation_id: OperationId
+    request: BackfillRequest
+    traceparent: str | None
+    cursor: Cursor = Cursor()
+    message_version: Literal[1] = 1
+
+
+class PageResult(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """What a page came to; `last` when there was no further one."""
+
+    counts: Counts
+    last: bool
+
+
+class BackfillStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """How far a backfill is; `found` are the videos that were queued, or would be."""
+
+    operation_id: str
+    dry_run: bool
+    pages: int
+    listed: int
+    unreadable: int
+    found: int
+    missing: int
+    unpublished: int
+    outdated: int
+    done: bool
+
+
+_OPERATION_ID: Final = re.compile(r"[0-9a-f]{32}")
+_REQUEST: Final = msgspec.json.Decoder(BackfillRequest)
+_PAGE: Final = msgspec.json.Decoder(BackfillPage)
+
+
+def is_operation_id(text: str) -> bool:
+    """Whether `text` has the form of an operation's id, safe in a blob path."""
+    return _OPERATION_ID.fullmatch(text) is not None
+
+
+def read_request(body: bytes) -> BackfillRequest:
+    """Read the body of a request; an empty one asks for everything.
+
+    Raises:
+        InvalidBackfillError: It is something else.
+    """
+    try:
+        return _REQUEST.decode(body or b"{}")
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InvalidBackfillError(f"not a backfill: {error}") from None
+
+
+def read_page(body: bytes) -> BackfillPage:
+    """Read a queue message.
+
+    Raises:
+        InvalidBackfillError: It is no page of this version.
+    """
+    try:
+        return _PAGE.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InvalidBackfillError(f"not a page of a backfill: {error}") from None

@@ -1,0 +1,190 @@
+"""Reconciliation: the signal that heals lost callbacks.
+
+The account's list is compared with the documents, and what they don't tell of is queued. Often that of the
+last day's videos, because the list can be asked for those; once a day all of it, because a video that was
+indexed again, or removed, shows in no such window. It converges: what was queued and done is not found again.
+What is still queued may be, and costs a look at its document.
+
+Runs are one at a time, by a lease. Each page is noted when its jobs are queued; a run that fails, or that
+takes too long, is gone on with by the next.
+"""
+
+import asyncio
+import logging
+import time
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+from azure.core.exceptions import AzureError
+
+from keywire import lease, reconciliation_state
+from keywire.comparison import Finding, Mark, Reason
+from keywire.document_marks import DocumentMarks
+from keywire.period import Period
+from keywire.reconciliation_state import (
+    LISTED_BLOB,
+    LOCK_BLOB,
+    STATE_BLOB,
+    Failure,
+    Progress,
+    Result,
+    StateFile,
+)
+from keywire.sweep import Sweep, known
+from keywire.sweep_counts import Counts
+from keywire.video_indexer import VideoIndexerError
+
+if TYPE_CHECKING:
+    from azure.storage.blob.aio import ContainerClient
+
+# Below host.json's functionTimeout, over which Azure ends the whole worker.
+TOTAL_SECONDS: Final = 240.0
+
+logger: Final = logging.getLogger(__name__)
+
+
+class Reconciliation:
+    """The use case.
+
+    Args:
+        sweep: The way through the list.
+        marks: What the documents' metadata tells.
+        control: The container `control`, where the state and the lease are.
+    """
+
+    def __init__(self, sweep: Sweep, marks: DocumentMarks, control: "ContainerClient") -> None:
+        self._sweep = sweep
+        self._marks = marks
+        self._control = control
+
+    async def run(self, now: datetime, *, full: bool = False, traceparent: str | None = None) -> list[Result]:
+        """Do the sweeps that are due at `now` (UTC); what those came to that are through.
+
+        Nothing is done while a run is under way elsewhere.
+
+        Args:
+            now: The time.
+            full: Compare the whole account also where that is not due.
+            traceparent: W3C trace context for the jobs.
+
+        Raises:
+            VideoIndexerError: A page was not to be had; the next run goes on with it.
+            azure.core.exceptions.AzureError: Storage failed; the same.
+        """
+        async with lease.held(self._control.get_blob_client(LOCK_BLOB)) as ours:
+            if not ours:
+                logger.info("reconciliation is under way elsewhere")
+                return []
+            file = StateFile(self._control.get_blob_client(STATE_BLOB))
+            await file.read()
+            run = _Run(self._sweep, self._marks, self._control, file, traceparent)
+            state = reconciliation_state.begun(file.state, now, full=full)
+            try:
+                async with asyncio.timeout(TOTAL_SECONDS):
+                    for progress in (state.window, state.full):
+                        if progress is not None:
+                            await run.do(progress)
+            except TimeoutError:
+                logger.warning("reconciliation took over %.0f s and is gone on with later", TOTAL_SECONDS)
+            except (AzureError, VideoIndexerError) as error:
+                await run.note_failure(error)
+                raise
+            return run.results
+
+
+class _Run:
+    """One run, its lease held."""
+
+    def __init__(
+        self,
+        sweep: Sweep,
+        marks: DocumentMarks,
+        control: "ContainerClient",
+        file: StateFile,
+        traceparent: str | None,
+    ) -> None:
+        self._sweep = sweep
+        self._marks = marks
+        self._listed = control.get_blob_client(LISTED_BLOB)
+        self._file = file
+        self._traceparent = traceparent
+        self.results: list[Result] = []
+
+    async def do(self, progress: Progress) -> None:
+        """Go on with a sweep until it is through."""
+        began = time.perf_counter() - progress.seconds
+        everything = await self._marks.all() if progress.is_full else {}
+        marks_of = known(everything) if progress.is_full else self._marks.of
+        if progress.is_full and progress.pages == 0:
+            await self._listed.create_append_blob()
+        while progress.cursor is not None:
+            step = await self._sweep.compare(progress.cursor, Period(after=progress.since), marks_of)
+            await self._sweep.send(step.findings, self._traceparent)
+            if progress.is_full and step.video_ids:
+                await self._listed.append_block(
+                    "".join(f"{video_id}\n" for video_id in step.video_ids).encode()
+                )
+            progress = msgspec.structs.replace(
+                progress,
+                cursor=step.next,
+                counts=progress.counts + step.counts,
+                pages=progress.pages + 1,
+                seconds=time.perf_counter() - began,
+            )
+            await self._file.write(reconciliation_state.advanced(self._file.state, progress))
+        if progress.is_full:
+            questions = await self._unlisted(everything, progress.started)
+            await self._sweep.send(questions, self._traceparent)
+            progress = msgspec.structs.replace(
+                progress,
+                counts=progress.counts + Counts(unlisted=len(questions)),
+                seconds=time.perf_counter() - began,
+            )
+        await self._end(progress)
+
+    async def note_failure(self, error: Exception) -> None:
+        """Note why the run did not get through, where that can be noted at all."""
+        failure = Failure(at=self._sweep.clock(), error=f"{type(error).__name__}: {error}"[:500])
+        try:
+            await self._file.write(msgspec.structs.replace(self._file.state, failure=failure))
+        except AzureError as another:
+            logger.warning("reconciliation's failure was not noted: %s", type(another).__name__)
+
+    async def _unlisted(self, marks: dict[str, Mark], started: datetime) -> list[Finding]:
+        """The documents whose videos the list did not show: a question, which only extraction answers.
+
+        Those written since the sweep began may be of videos that are newer than it.
+        """
+        listed = await (await self._listed.download_blob()).readall()
+        for line in listed.splitlines():
+            marks.pop(line.decode(), None)
+        open_ones = {video_id: mark for video_id, mark in marks.items() if mark.written < started.timestamp()}
+        tombstones = await self._marks.tombstones(
+            video_id for video_id, mark in open_ones.items() if mark.published
+        )
+        return [
+            Finding(video_id=video_id, reason=Reason.UNLISTED, as_of=None)
+            for video_id in open_ones
+            if video_id not in tombstones
+        ]
+
+    async def _end(self, progress: Progress) -> None:
+        result = Result.of(progress, ended=self._sweep.clock())
+        state = reconciliation_state.ended(self._file.state, progress, result)
+        await self._file.write(msgspec.structs.replace(state, failure=None))
+        self.results.append(result)
+        logger.info(
+            "reconciliation sweep=%s listed=%d queued=%d missing=%d unpublished=%d outdated=%d unlisted=%d "
+            "unreadable=%d pages=%d seconds=%.1f",
+            result.sweep,
+            result.listed,
+            result.queued,
+            result.missing,
+            result.unpublished,
+            result.outdated,
+            result.unlisted,
+            result.unreadable,
+            result.pages,
+            result.seconds,
+        )

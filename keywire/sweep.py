@@ -1,0 +1,137 @@
+"""One step of a sweep: a page of the list, compared with the documents, and its findings on a queue.
+
+Reconciliation and backfill go the same way, page by page; they differ in who goes on, and when.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final, Protocol
+
+from keywire import jobs
+from keywire.comparison import Finding, Mark, compare
+from keywire.in_parallel import for_each
+from keywire.job_queue import JobQueue
+from keywire.jobs import ExtractionJob, Signal
+from keywire.list_pages import Cursor
+from keywire.period import Period
+from keywire.sweep_counts import Counts
+from keywire.video_indexer import ThrottledError, TransientError
+from keywire.video_indexer.listing import ListPage
+
+AT_ONCE: Final = 16
+# A page that fails for a moment is worth some patience: who sweeps comes back a quarter of an hour later.
+TRIES: Final = 3
+LONGEST_WAIT_SECONDS: Final = 60.0
+
+logger: Final = logging.getLogger(__name__)
+
+
+class VideoList(Protocol):
+    """Lists the account's videos; `keywire.video_indexer.listing.list_videos` in production."""
+
+    async def __call__(self, *, skip: int, period: Period) -> ListPage:
+        """A part of the list; raises `VideoIndexerError`."""
+
+
+class MarksOf(Protocol):
+    """Tells of documents; a method of `DocumentMarks`, or what one has told."""
+
+    async def __call__(self, video_ids: Iterable[str]) -> Mapping[str, Mark]:
+        """The marks of these videos' documents, and perhaps of others."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """A page that was compared: which videos it showed, what was found, and where to go on."""
+
+    video_ids: list[str]
+    findings: list[Finding]
+    counts: Counts
+    next: Cursor | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sweep:
+    """The way through a list.
+
+    Attributes:
+        videos: The list.
+        queue: Where jobs go.
+        signal: What they say they come from.
+        clock: The time now (UTC).
+        sleep: Waits so many seconds.
+    """
+
+    videos: VideoList
+    queue: JobQueue
+    signal: Signal
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+    async def compare(self, cursor: Cursor, period: Period, marks_of: MarksOf) -> Step:
+        """Compare the page that begins at `cursor`.
+
+        Raises:
+            VideoIndexerError: There was no page, not after some patience either.
+            azure.core.exceptions.AzureError: Storage failed.
+        """
+        page = await self._page(cursor.skip, period)
+        new = cursor.new(page)
+        meant = [video for video in new if period.holds(video.created)]
+        if len(meant) < len(new):
+            logger.info("list skip=%d outside_of_period=%d", cursor.skip, len(new) - len(meant))
+        if page.unreadable:
+            logger.warning("list skip=%d unreadable_entries=%d", cursor.skip, page.unreadable)
+        findings = compare(meant, await marks_of(video.id for video in meant))
+        found = Counts.of(finding.reason for finding in findings)
+        return Step(
+            video_ids=[video.id for video in new],
+            findings=findings,
+            counts=Counts(listed=len(meant), unreadable=page.unreadable) + found,
+            next=cursor.after(page),
+        )
+
+    async def send(self, findings: Iterable[Finding], traceparent: str | None) -> None:
+        """Queue a job for each.
+
+        Raises:
+            azure.core.exceptions.AzureError: Storage failed; some may be queued.
+        """
+
+        async def send(finding: Finding) -> None:
+            job = ExtractionJob(
+                video_id=finding.video_id,
+                job_id=jobs.new_job_id(),
+                signal=self.signal,
+                received_at=self.clock(),
+                as_of=finding.as_of,
+                traceparent=traceparent,
+            )
+            await self.queue.send(job)
+            logger.info(
+                "%s video=%s job=%s reason=%s queued", self.signal, job.video_id, job.job_id, finding.reason
+            )
+
+        await for_each(findings, send, at_once=AT_ONCE)
+
+    async def _page(self, skip: int, period: Period) -> ListPage:
+        for attempt in range(1, TRIES):
+            try:
+                return await self.videos(skip=skip, period=period)
+            except ThrottledError as error:
+                await self.sleep(min(error.retry_after, LONGEST_WAIT_SECONDS))
+            except TransientError:
+                await self.sleep(2.0**attempt)
+        return await self.videos(skip=skip, period=period)
+
+
+def known(marks: Mapping[str, Mark]) -> MarksOf:
+    """What tells of documents from `marks`, which holds all of them."""
+
+    async def of(video_ids: Iterable[str]) -> Mapping[str, Mark]:  # noqa: ARG001 - it holds all
+        return marks
+
+    return of

@@ -1,0 +1,159 @@
+"""Video Indexer's own log on the whole local stack: an Event Hub's batches become documents."""
+
+import asyncio
+import base64
+import json
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import pytest
+
+from keywire import diagnostics
+from local.functions_host.supervisor import FunctionsHost
+from local.stack import PROJECT, LocalStack
+from tests.integration.on_stack import NOBODY, document, event, indexed, upload
+from tests.integration.scripted_queue import scripted_queue
+from tests.integration.waiting import eventually
+from tests.unit.builders import index, keyword
+from tests.unit.log_records import audit, of_video, record
+
+
+@pytest.fixture(scope="module")
+async def listening() -> AsyncIterator[LocalStack]:
+    """A stack whose app listens to the log."""
+    async with LocalStack(diagnostics=True, instances={"function:rematch": 0}) as running:
+        yield running
+
+
+@pytest.fixture
+async def http(listening: LocalStack) -> AsyncIterator[httpx.AsyncClient]:
+    async with listening.client() as client:
+        yield client
+
+
+def finished(stack: LocalStack, video_id: object, **fields: Any) -> dict[str, Any]:
+    """The record of a video whose indexing just finished, the account's id in capitals as Azure has it."""
+    properties = of_video(video_id, stack.emulator.account_id.upper())
+    return record(**{"time": datetime.now(UTC).isoformat(), "properties": properties, **fields})
+
+
+async def indexed_unheard(stack: LocalStack, http: httpx.AsyncClient, text: str) -> str:
+    """A video that is indexed, of which no callback tells Keywire."""
+    video_id = await upload(stack, http, index([keyword(text)]), callback_url=NOBODY)
+    await indexed(stack, http, video_id)
+    return video_id
+
+
+async def poison(stack: LocalStack, reason: str) -> dict[str, Any]:
+    """The message on the poison queue with a reason, waited for and taken."""
+    queue = stack.storage.queues.get_queue_client(diagnostics.POISON_QUEUE)
+
+    async def look() -> dict[str, Any] | None:
+        async for message in queue.receive_messages(messages_per_page=32, visibility_timeout=1):
+            found: dict[str, Any] = json.loads(base64.b64decode(message.content, validate=True))
+            if found["reason"] == reason:
+                assert message.expires_on is not None
+                assert message.expires_on.year == 9999
+                await queue.delete_message(message)
+                return found
+        return None
+
+    found: dict[str, Any] = await eventually(look, f"poison because {reason}", stack.host.logs)
+    return found
+
+
+async def test_a_record_of_a_finished_video_becomes_its_document(
+    listening: LocalStack, http: httpx.AsyncClient
+) -> None:
+    video_id = await indexed_unheard(listening, http, "log keeper")
+    await listening.send_log([finished(listening, video_id)])
+    assert [kept["text"] for kept in (await document(listening, video_id))["keywords"]] == ["log keeper"]
+    assert (await event(listening, video_id))["traceparent"].startswith("00-")
+
+
+async def test_a_record_that_the_document_answers_for_asks_video_indexer_nothing(
+    listening: LocalStack, http: httpx.AsyncClient
+) -> None:
+    video_id = await indexed_unheard(listening, http, "asked once")
+    told = finished(listening, video_id)
+    await listening.send_log([told])
+    await document(listening, video_id)
+    await listening.send_log([told, told])
+    await eventually(
+        lambda: (
+            listening.host.logs().count(f"video={video_id} ") >= 3
+            and listening.host.logs().count("already answered") >= 2
+        ),
+        "both were answered",
+        listening.host.logs,
+    )
+
+
+async def test_a_bad_record_costs_nobody_else_and_lies_where_a_person_finds_it(
+    listening: LocalStack, http: httpx.AsyncClient
+) -> None:
+    first, last = await asyncio.gather(
+        indexed_unheard(listening, http, "first"), indexed_unheard(listening, http, "last")
+    )
+    bad = finished(listening, "../../Montoya")
+    await listening.send_log([finished(listening, first), audit(), bad, finished(listening, last)])
+    for video_id in (first, last):
+        await document(listening, video_id)
+    found = await poison(listening, "videoId is not a video id")
+    assert json.loads(base64.b64decode(found["message"])) == bad
+    assert datetime.fromisoformat(found["received_at"]).tzinfo is not None
+    line = "diagnostics messages=1 records=4 queued=2 ignored=1 poison=1 lost=0"
+    await eventually(lambda: line in listening.host.logs(), "the batch is logged", listening.host.logs)
+    assert "ontoya" not in listening.host.logs()
+
+
+async def test_a_message_that_is_no_log_costs_no_other_message(
+    listening: LocalStack, http: httpx.AsyncClient
+) -> None:
+    video_id = await indexed_unheard(listening, http, "third")
+    batch = ["Montoya was here", json.dumps({"records": [finished(listening, video_id)]})]
+    assert (await http.post(listening.log_url, json=batch)).status_code == 200
+    await document(listening, video_id)
+    found = await poison(listening, "the message is not JSON records")
+    assert base64.b64decode(found["message"]) == b"Montoya was here"
+    assert "ontoya" not in listening.host.logs()
+
+
+async def test_a_job_that_cannot_be_queued_is_put_aside_to_be_read_again(
+    listening: LocalStack, http: httpx.AsyncClient
+) -> None:
+    queue = listening.storage.queue("extraction")
+    await queue.delete_queue()
+    told = finished(listening, "never-there")
+    try:
+        await listening.send_log([told])
+    finally:
+        await queue.create_queue()
+    found = await poison(listening, "the job could not be queued: ResourceNotFoundError")
+    assert json.loads(base64.b64decode(found["message"])) == told
+
+
+async def test_a_run_fails_only_when_nothing_can_be_put_aside_either(listening: LocalStack) -> None:
+    async with scripted_queue(["400 Bad Request"] * 8) as service:
+        environment = {
+            name: value
+            for name, value in listening.app_environment().items()
+            if not name.startswith("InsightsStorage__")
+        } | {"InsightsStorage": service.connection_string}
+        only = {"function:extraction": 0, "function:backfill": 0, "function:rematch": 0}
+        async with FunctionsHost(PROJECT, environment, only) as host, listening.client() as client:
+            url = f"{host.processes['function:diagnostics'][0].url}/emulator/eventhubs/video-indexer-log"
+            batch = [json.dumps(finished(listening, "never-there")), "not JSON"]
+            answer = await client.post(url, json=batch)
+            assert (answer.status_code, answer.json()) == (500, {"runs": 1, "failed": 1})
+            line = "diagnostics messages=2 records=2 queued=0 ignored=0 poison=0 lost=2"
+            await eventually(lambda: line in host.logs(), "the loss is logged", host.logs)
+
+
+async def test_without_an_event_hub_there_is_no_such_function(stack: LocalStack) -> None:
+    assert "diagnostics" not in [function["name"] for function in stack.host.functions]
+    assert "function:diagnostics" not in stack.host.processes
+    with pytest.raises(RuntimeError, match="No process listens"):
+        await stack.send_log([])

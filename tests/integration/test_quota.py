@@ -1,0 +1,274 @@
+"""The quota gate on real storage: several gates with clients of their own stand for several processes."""
+
+import asyncio
+import time
+import uuid
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from azure.core.exceptions import ResourceNotFoundError
+from azure.storage.blob.aio import BlobClient
+
+from keywire import quota_slices
+from keywire.quota import QuotaGate
+from keywire.quota_slices import Lane, Ledger
+from keywire.settings import CONTROL_CONTAINER
+from keywire.video_indexer.errors import ThrottledError
+from keywire.video_indexer.gate import Gate, OpenGate
+from local.storage import InsightsStorage
+
+
+class Counting:
+    """A blob client that counts its requests, and whose writes take `write_seconds` longer."""
+
+    def __init__(self, blob: BlobClient) -> None:
+        self._blob = blob
+        self.container_name, self.blob_name = blob.container_name, blob.blob_name
+        self.reads = self.writes = 0
+        self.write_seconds = 0.0
+
+    async def download_blob(self, **options: Any) -> Any:
+        self.reads += 1
+        return await self._blob.download_blob(**options)
+
+    async def upload_blob(self, body: bytes, **options: Any) -> Any:
+        self.writes += 1
+        written = await self._blob.upload_blob(body, **options)
+        await asyncio.sleep(self.write_seconds)
+        return written
+
+
+class Account:
+    """A ledger of its own, and a clock that can be put forward."""
+
+    def __init__(self, insights: InsightsStorage) -> None:
+        self._insights = insights
+        self._name = f"quota-{uuid.uuid4().hex}.json"
+        self.ahead = 0.0
+
+    def clock(self) -> float:
+        return time.time() + self.ahead
+
+    def blob(self, container: str = CONTROL_CONTAINER) -> Counting:
+        return Counting(self._insights.blobs.get_blob_client(container, self._name))
+
+    def gate(self, blob: Counting | None = None, **options: Any) -> QuotaGate:
+        client: Any = blob or self.blob()
+        return QuotaGate(client, clock=self.clock, **options)
+
+    async def body(self) -> bytes:
+        return bytes(await (await self.blob().download_blob()).readall())
+
+    async def ledger(self) -> Ledger:
+        return quota_slices.decode(await self.body())
+
+    async def write(self, body: bytes) -> None:
+        await self.blob().upload_blob(body, overwrite=True)
+
+    async def use_up(self) -> None:
+        """The minute is full for another 31 seconds."""
+        await self.write(quota_slices.encode(Ledger(slots=(self.clock() - 30,) * 120)))
+
+
+@pytest.fixture
+async def account(insights: InsightsStorage) -> AsyncIterator[Account]:
+    yield Account(insights)
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    assert not [task for task in others if "quota" in repr(task.get_coro())], "a gate works in the background"
+
+
+async def passes(gate: Gate, lane: Lane = "live") -> bool:
+    try:
+        await gate.wait(lane)
+    except ThrottledError:
+        return False
+    return True
+
+
+async def test_three_processes_stay_below_ten_a_second_together(account: Account) -> None:
+    """Whoever would have to wait longer than patience allows is put back, and no slot is lost by that."""
+    blobs = [account.blob() for _ in range(3)]
+    gates = [account.gate(blob, patience_seconds=2.5) for blob in blobs]
+    sent: list[float] = []
+
+    async def job(gate: QuotaGate) -> bool:
+        passed = await passes(gate)
+        if passed:
+            sent.append(time.time())
+        return passed
+
+    started = time.time()
+    passed = await asyncio.gather(*(job(gates[number % 3]) for number in range(60)))
+
+    assert time.time() - started < 4
+    assert all(sum(0 <= other - one < 1 for other in sent) <= 10 for one in sent)
+    assert 10 <= sum(passed) <= len((await account.ledger()).slots) <= 20
+    # A gate that asks for every job would need sixty.
+    assert sum(blob.reads for blob in blobs) <= 24
+    assert sum(blob.writes for blob in blobs) <= 24
+
+
+async def test_a_429_that_one_process_meets_stops_the_others(account: Account) -> None:
+    one, other = account.gate(), account.gate()
+    assert await passes(other)
+
+    await one.note_throttled(account.clock() + 30)
+
+    for gate in (one, other):
+        with pytest.raises(ThrottledError) as caught:
+            await gate.wait("live")
+        assert caught.value.retry_after == pytest.approx(30, abs=1)
+    account.ahead += 30.1
+    assert await passes(one)
+    assert await passes(other)
+
+
+async def test_a_429_stops_who_has_a_slot_already(account: Account) -> None:
+    """In the process that met it, at once."""
+    gate = account.gate()
+    now = account.clock()
+    await account.write(quota_slices.encode(Ledger(slots=(now - 1.1,) * 10)))  # room in 0.9 s
+    waiting = asyncio.create_task(passes(gate))
+    while not (await account.ledger()).slots[-1] > now:
+        await asyncio.sleep(0)
+    await gate.note_throttled(account.clock() + 30)
+    assert not await waiting
+
+
+async def test_a_shorter_429_does_not_end_a_longer_one(account: Account) -> None:
+    gate = account.gate()
+    until = account.clock() + 30
+    await gate.note_throttled(until)
+    await gate.note_throttled(until - 25)
+    assert (await account.ledger()).blocked_until == until
+    assert not await passes(gate)
+
+
+async def test_who_would_wait_too_long_is_told_how_long_and_takes_nothing(account: Account) -> None:
+    await account.use_up()
+    before = await account.ledger()
+    blob = account.blob()
+    gate = account.gate(blob)
+    for _ in range(20):
+        with pytest.raises(ThrottledError) as caught:
+            await gate.wait("live")
+    assert caught.value.retry_after == pytest.approx(31, abs=1)
+    assert (await account.ledger()).slots == before.slots
+    assert blob.reads == 1, "who knows that there is nothing needs not ask again"
+    other_blob = account.blob()
+    assert not await passes(account.gate(other_blob))
+    assert other_blob.writes == 0, "it has nothing new to say"
+    account.ahead += 31
+    assert await passes(gate)
+
+
+async def test_live_jobs_that_wait_in_one_process_keep_backfill_out_in_another(account: Account) -> None:
+    await account.use_up()
+    live, backfill = account.gate(patience_seconds=0.1), account.gate(patience_seconds=0.1)
+    assert not await passes(live)
+    account.ahead += 31
+    assert not await passes(backfill, "backfill")
+    assert await passes(live)
+    account.ahead += 1
+    assert await passes(backfill, "backfill")
+
+
+async def test_a_slice_is_for_those_who_wait_and_costs_one_read_and_one_write(account: Account) -> None:
+    blob = account.blob()
+    gate = account.gate(blob)
+    await asyncio.gather(*(gate.wait("live") for _ in range(7)))
+    assert len((await account.ledger()).slots) == 7
+    assert (blob.reads, blob.writes) == (1, 1)
+    await gate.wait("live")
+    assert len((await account.ledger()).slots) == 8
+
+
+async def test_a_slot_that_was_missed_is_never_used(account: Account) -> None:
+    """A busy event loop wakes its waiters late: by then the slot's window belongs to others."""
+    now = account.clock()
+    await account.write(quota_slices.encode(Ledger(slots=(now - 1.5,) * 10)))  # room in 0.5 s
+    waiting = asyncio.create_task(passes(account.gate()))
+    while not (await account.ledger()).slots[-1] > now:
+        await asyncio.sleep(0)
+    account.ahead += 5
+    assert await waiting
+    assert [slot > now + 5 for slot in (await account.ledger()).slots[10:]] == [False, True]
+
+
+async def test_an_idle_gate_costs_nothing(account: Account) -> None:
+    """Neither before its first job nor after its last."""
+    blob = account.blob()
+    gate = account.gate(blob)
+    assert (blob.reads, blob.writes) == (0, 0)
+    assert await passes(gate)
+    await asyncio.sleep(0.3)
+    assert (blob.reads, blob.writes) == (1, 1)
+
+
+async def test_the_ledger_never_grows(account: Account) -> None:
+    await account.use_up()
+    size = len(await account.body())
+    gate = account.gate()
+    for _ in range(10):
+        account.ahead += 31
+        assert await passes(gate)
+        assert await passes(gate, "backfill")
+    assert len((await account.ledger()).slots) == 120
+    assert len(await account.body()) <= size + 40 * 20
+
+
+async def test_processes_that_start_at_once_share_one_ledger(account: Account) -> None:
+    """The ledger is not there yet, and only one can create it."""
+    gates = [account.gate() for _ in range(8)]
+    assert all(await asyncio.gather(*(passes(gate) for gate in gates)))
+    assert len((await account.ledger()).slots) == 8
+
+
+async def test_a_job_that_is_cancelled_holds_nobody_up(account: Account) -> None:
+    await account.write(quota_slices.encode(Ledger(slots=(account.clock() - 1.7,) * 10)))
+    blob = account.blob()
+    gate = account.gate(blob)
+    first, second, third = (asyncio.create_task(passes(gate)) for _ in range(3))
+    await asyncio.sleep(0)
+    second.cancel()
+    assert await first
+    assert await third
+    assert second.cancelled()
+    assert blob.writes == 1
+
+
+async def test_slow_storage_delays_jobs_and_loses_only_the_first_slot(account: Account) -> None:
+    """A slot that passed while its lease was written is never used; the next lease is for later slots."""
+    blob = account.blob()
+    blob.write_seconds = 0.45
+    gate = account.gate(blob)
+    assert await passes(gate)
+    assert blob.writes == 2
+    assert await passes(gate)
+    assert blob.writes == 3
+
+
+async def test_nobody_passes_while_storage_fails(account: Account) -> None:
+    gate = account.gate(account.blob("no-such-container"))
+    with pytest.raises(ResourceNotFoundError):
+        await gate.wait("live")
+    with pytest.raises(ResourceNotFoundError):
+        await gate.note_throttled(account.clock() + 30)
+    assert not await passes(gate), "what is known here holds here"
+
+
+async def test_a_broken_ledger_counts_as_a_full_minute(account: Account) -> None:
+    await account.write(b'{"slots": [17724')
+    gate = account.gate()
+    with pytest.raises(ThrottledError) as caught:
+        await gate.wait("live")
+    assert caught.value.retry_after == pytest.approx(61, abs=1)
+    account.ahead += 61
+    assert await passes(account.gate())
+
+
+async def test_an_open_gate_lets_everybody_pass() -> None:
+    gate: Gate = OpenGate()
+    await gate.note_throttled(time.time() + 30)
+    assert all([await passes(gate) for _ in range(100)])

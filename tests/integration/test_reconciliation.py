@@ -1,0 +1,665 @@
+"""Reconciliation and backfill: real storage, and Video Indexer's emulator in this process."""
+
+import asyncio
+import base64
+import dataclasses
+import time
+import uuid
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+from azure.core.exceptions import ResourceModifiedError
+from azure.storage.blob.aio import BlobLeaseClient
+
+from keywire import backfill_pages, jobs, lease
+from keywire.backfill_orders import BackfillPage, BackfillRequest, BackfillStatus, read_page
+from keywire.backfill_pages import BackfillPages
+from keywire.backfills import Backfills
+from keywire.document_marks import DocumentMarks
+from keywire.extraction import Extraction
+from keywire.job_queue import JobQueue
+from keywire.jobs import ExtractionJob
+from keywire.period import Period
+from keywire.reconciliation import Reconciliation
+from keywire.reconciliation_state import LOCK_BLOB, STATE_BLOB, Result, State
+from keywire.settings import KEYWORDS_CONTAINER
+from keywire.store import AS_OF, PUBLISHED, VERSION
+from keywire.sweep import Sweep
+from keywire.video_indexer import MisconfiguredError, TransientError
+from keywire.video_indexer.listing import ListPage, list_videos
+from local.stack import LocalStack
+from local.storage import InsightsStorage
+from tests.integration.on_stack import NOBODY, document, indexed, upload
+from tests.integration.waiting import eventually
+from tests.integration.world import World
+from tests.unit.builders import index, keyword
+from tests.unit.test_video_indexer_client import Service
+
+BODY = index([keyword("office insider")])
+QUARTER = timedelta(minutes=15)
+DAY = timedelta(hours=24)
+
+
+async def _nothing(_: object) -> None:
+    return
+
+
+def fail_beyond_the_first(error: Exception) -> Callable[[int], Awaitable[None]]:
+    async def fail(skip: int) -> None:
+        if skip:
+            raise error
+
+    return fail
+
+
+class Account:
+    """An account of Video Indexer with Keywire's storage beside it, and one clock for all."""
+
+    def __init__(self, insights: InsightsStorage, world: World) -> None:
+        self.world = world
+        self.service = Service(
+            account_id=world.account_id, requests_per_second=None, requests_per_minute=None
+        )
+        # Documents are written now, by storage's clock.
+        self.service.emulator.clock.now = time.time() + 3600
+        name = world.account_id[:8]
+        self.control = insights.blobs.get_container_client(f"control-{name}")
+        self.jobs = insights.queue(f"jobs-{name}")
+        self.pages = insights.queue(f"pages-{name}")
+        self.documents = insights.blobs.get_container_client(KEYWORDS_CONTAINER)
+        self.marks = DocumentMarks(self.documents, world.account_id)
+        self.backfills = Backfills(self.control, self.pages)
+        self.slept: list[float] = []
+        self.page_size = 1000
+        self.before_page: Callable[[int], Awaitable[None]] = _nothing
+        self.after_page: Callable[[ListPage], Awaitable[None]] = _nothing
+
+    def now(self) -> datetime:
+        return datetime.fromtimestamp(self.service.emulator.clock(), UTC)
+
+    def pass_time(self, time: timedelta) -> None:
+        self.service.emulator.clock.advance(time.total_seconds())
+
+    async def _list(self, *, skip: int, period: Period) -> ListPage:
+        await self.before_page(skip)
+        page = await list_videos(self.service.client, skip=skip, period=period, page_size=self.page_size)
+        await self.after_page(page)
+        return page
+
+    def sweep(self, signal: jobs.Signal = "reconciliation") -> Sweep:
+        async def sleep(seconds: float) -> None:
+            self.slept.append(seconds)
+
+        return Sweep(videos=self._list, queue=JobQueue(self.jobs), signal=signal, clock=self.now, sleep=sleep)
+
+    def reconciliation(self) -> Reconciliation:
+        return Reconciliation(self.sweep(), self.marks, self.control)
+
+    async def run(self, *, full: bool = False) -> Result:
+        (result,) = await self.reconciliation().run(self.now(), full=full)
+        return result
+
+    @property
+    def extraction(self) -> Extraction:
+        return dataclasses.replace(self.world.extraction(), source=self.service.client, clock=self.now)
+
+    async def upload(self, count: int = 1, body: bytes = BODY) -> list[str]:
+        """Videos of which nobody was told."""
+        await self.service.emulator.authorize()
+        uploaded = [await self.service.emulator.upload(body) for _ in range(count)]
+        await self.service.emulator.indexed(uploaded[-1])  # and so those before it
+        return uploaded
+
+    async def told(self, count: int = 1) -> list[str]:
+        """Videos whose documents are there."""
+        uploaded = await self.upload(count)
+        await self.do_jobs(*(self.job(video_id) for video_id in uploaded))
+        return uploaded
+
+    def job(self, video_id: str) -> ExtractionJob:
+        return ExtractionJob(
+            video_id=video_id,
+            job_id=jobs.new_job_id(),
+            signal="callback",
+            received_at=self.now(),
+            as_of=self.now(),
+        )
+
+    async def do_jobs(self, *given: ExtractionJob) -> list[ExtractionJob]:
+        """Do jobs, those on the queue if none are given; which they were."""
+        todo = list(given) or await self.take_jobs()
+        for job in todo:
+            await self.extraction.run(job)
+        return todo
+
+    async def take_jobs(self) -> list[ExtractionJob]:
+        taken = []
+        async for message in self.jobs.receive_messages(messages_per_page=32):
+            assert message.expires_on.year == 9999
+            taken.append(jobs.decode(base64.b64decode(message.content)))
+            await self.jobs.delete_message(message)
+        return taken
+
+    async def mark(self, video_id: str, **changed: str) -> None:
+        blob = self.documents.get_blob_client(f"{self.world.account_id}/{video_id}.json")
+        metadata = (await blob.get_blob_properties()).metadata
+        await blob.set_blob_metadata(metadata | changed)
+
+    async def state(self) -> State:
+        body = await (await self.control.download_blob(STATE_BLOB)).readall()
+        return msgspec.json.decode(body, type=State)
+
+    async def remove(self, video_id: str) -> None:
+        await self.service.emulator.authorize()
+        answer = await self.service.emulator.client.delete(f"{self.service.emulator.videos}/{video_id}")
+        answer.raise_for_status()
+
+    def lists(self) -> list[dict[str, str]]:
+        """The queries of the lists that were asked for."""
+        return [
+            dict(request.url.params)
+            for request in self.service.requests
+            if request.url.path.endswith("/Videos")
+        ]
+
+
+@pytest.fixture
+async def account(insights: InsightsStorage) -> AsyncIterator[Account]:
+    async with World(insights, BODY) as world:
+        account = Account(insights, world)
+        await account.control.create_container()
+        await account.jobs.create_queue()
+        await account.pages.create_queue()
+        yield account
+        await account.control.delete_container()
+        await account.jobs.delete_queue()
+        await account.pages.delete_queue()
+
+
+def by_reason(result: Result) -> dict[str, int]:
+    counts = {name: getattr(result, name) for name in ("missing", "unpublished", "outdated", "unlisted")}
+    assert result.queued == sum(counts.values())
+    return {name: count for name, count in counts.items() if count}
+
+
+async def test_a_lost_callback_is_healed(account: Account) -> None:
+    (video_id,) = await account.upload()
+    result = await account.run()
+    assert by_reason(result) == {"missing": 1}
+    (job,) = await account.do_jobs()
+    assert (job.video_id, job.signal, job.as_of) == (video_id, "reconciliation", account.now())
+    assert await account.world.store.read(video_id) is not None
+
+
+async def test_an_unpublished_document_is_published(account: Account) -> None:
+    _, video_id = await account.told(2)
+    await account.mark(video_id, **{PUBLISHED: "0"})
+    assert by_reason(await account.run()) == {"unpublished": 1}
+    assert [job.video_id for job in await account.do_jobs()] == [video_id]
+    stored = await account.world.store.read(video_id)
+    assert stored is not None
+    assert stored.published
+
+
+async def test_a_video_that_was_indexed_again_is_asked_about(account: Account) -> None:
+    _, video_id = await account.told(2)
+    account.pass_time(QUARTER)
+    emulator = account.service.emulator
+    again = index([keyword("robots")])
+    (await emulator.client.put(f"/emulator/videos/{video_id}/insights", content=again)).raise_for_status()
+    (await emulator.client.put(f"{emulator.videos}/{video_id}/ReIndex")).raise_for_status()
+    await emulator.indexed(video_id, times=2)
+    assert by_reason(await account.run()) == {"outdated": 1}
+    assert [job.as_of for job in await account.do_jobs()] == [account.now()]
+    stored = await account.world.store.read(video_id)
+    assert stored is not None
+    assert (stored.document.version, stored.as_of) == (2, account.now())
+
+
+@pytest.mark.parametrize("state", ["Processed", "Failed", "Quarantined"])
+async def test_a_second_sweep_over_an_unchanged_account_queues_nothing(account: Account, state: str) -> None:
+    await account.upload(3, index([keyword("one")], state=state))
+    assert by_reason(await account.run(full=True)) == {"missing": 3}
+    assert len(await account.do_jobs()) == 3
+    for _ in range(2):
+        account.pass_time(QUARTER)
+        assert by_reason(await account.run(full=True)) == {}
+        assert by_reason(await account.run()) == {}
+    assert await account.take_jobs() == []
+
+
+async def test_a_document_whose_metadata_was_lost_is_asked_about_once(account: Account) -> None:
+    (video_id,) = await account.told()
+    blob = account.documents.get_blob_client(f"{account.world.account_id}/{video_id}.json")
+    await blob.set_blob_metadata({})
+    assert by_reason(await account.run()) == {"unpublished": 1}
+    await account.do_jobs()
+    assert by_reason(await account.run(full=True)) == {}
+    await blob.set_blob_metadata({VERSION: "1", PUBLISHED: "1", AS_OF: "yesterday"})
+    assert by_reason(await account.run(full=True)) == {"outdated": 1}
+
+
+async def test_a_video_that_is_not_finished_waits_for_its_callback(account: Account) -> None:
+    account.service.emulator.client.headers.pop("Authorization", None)
+    await account.service.emulator.client.put("/emulator/settings", json={"indexingSeconds": 60})
+    await account.service.emulator.upload(BODY)
+    result = await account.run()
+    assert (result.listed, result.queued) == (1, 0)
+
+
+async def test_a_window_asks_for_the_last_day_only(account: Account) -> None:
+    await account.upload()
+    await account.run()
+    await account.take_jobs()  # lost: the full sweep finds it again
+    account.pass_time(DAY - QUARTER)
+    (new,) = await account.upload()
+    began = account.now() - DAY + QUARTER
+    result = await account.run()
+    assert (result.sweep, result.listed) == ("window", 2)  # from a day before the last sweep
+    account.pass_time(QUARTER - timedelta(seconds=1))
+    account.service.requests.clear()
+    result = await account.run()
+    assert (result.sweep, result.listed) == ("window", 1 + 1)
+    (query,) = account.lists()
+    assert datetime.fromisoformat(query["createdAfter"]) < began
+    assert "createdBefore" not in query
+    account.pass_time(timedelta(seconds=1))
+    assert (await account.run()).sweep == "full"
+    assert new in {job.video_id for job in await account.take_jobs()}
+
+
+async def test_a_video_outside_of_the_window_is_left_to_the_full_sweep(account: Account) -> None:
+    """Also where the service takes the period the other way round, as its description says."""
+    await account.upload(2)
+    await account.run()
+    await account.take_jobs()
+    account.pass_time(DAY + QUARTER)
+    await account.told()
+    await account.run()
+    await account.take_jobs()
+    account.pass_time(QUARTER)
+    await account.service.fault(operation="ListVideos", kind="unfiltered")
+    result = await account.run()
+    assert (result.sweep, result.listed, result.queued) == ("window", 1, 0)
+
+
+async def test_a_removed_video_is_a_question_until_there_is_a_tombstone(account: Account) -> None:
+    kept, removed = await account.told(2)
+    await account.remove(removed)
+    result = await account.run(full=True)
+    assert by_reason(result) == {"unlisted": 1}
+    (job,) = await account.do_jobs()
+    assert (job.video_id, job.as_of, job.signal) == (removed, None, "reconciliation")
+    stored = await account.world.store.read(removed)
+    assert stored is not None
+    assert stored.document.state == "Removed"
+    assert by_reason(await account.run(full=True)) == {}
+    assert await account.take_jobs() == []
+    assert (await account.world.store.read(kept)) is not None
+
+
+async def test_a_removed_video_is_not_asked_about_in_a_window(account: Account) -> None:
+    (video_id,) = await account.told()
+    await account.run(full=True)
+    await account.remove(video_id)
+    account.pass_time(QUARTER)
+    result = await account.run()
+    assert (result.sweep, result.queued) == ("window", 0)
+
+
+async def test_a_document_that_is_newer_than_the_sweep_is_no_question(account: Account) -> None:
+    (video_id,) = await account.told()
+    await account.remove(video_id)
+    account.service.emulator.clock.now = time.time() - 3600
+    assert by_reason(await account.run(full=True)) == {}
+
+
+async def test_a_page_that_fails_for_a_moment_is_asked_for_again(account: Account) -> None:
+    await account.upload()
+    await account.service.fault(operation="ListVideos", kind="status", status=429, retryAfter=7)
+    await account.service.fault(operation="ListVideos", kind="status", status=503)
+    assert by_reason(await account.run()) == {"missing": 1}
+    assert account.slept == [7.0, 4.0]
+
+
+async def test_a_page_that_fails_is_gone_on_with_by_the_next_run(account: Account) -> None:
+    uploaded = await account.upload(60)
+    account.page_size = 50
+    account.before_page = fail_beyond_the_first(TransientError("the network is away"))
+    with pytest.raises(TransientError):
+        await account.run()
+    state = await account.state()
+    assert state.full is not None
+    assert state.full.cursor is not None
+    assert (state.full.cursor.skip, state.full.counts.missing) == (30, 50)
+    assert state.failure is not None
+    assert state.failure.error == "TransientError: the network is away"
+    account.before_page = _nothing
+    account.service.requests.clear()
+    account.pass_time(QUARTER)
+    result = await account.run()
+    assert [query["skip"] for query in account.lists()] == ["30"]
+    assert (result.sweep, result.listed, result.missing, result.pages) == ("full", 60, 60, 2)
+    queued = [job.video_id for job in await account.take_jobs()]
+    assert sorted(queued) == sorted(uploaded)
+    assert (await account.state()).failure is None
+
+
+async def test_what_a_broken_off_sweep_was_shown_is_no_question_afterwards(account: Account) -> None:
+    await account.told(60)
+    account.page_size = 50
+    await account.service.fault(operation="ListVideos", kind="status", status=403, errorType="FORBIDDEN")
+    with pytest.raises(MisconfiguredError):
+        await account.run()  # before the first page
+    account.before_page = fail_beyond_the_first(MisconfiguredError("not any more"))
+    with pytest.raises(MisconfiguredError):
+        await account.run()
+    account.before_page = _nothing
+    assert by_reason(await account.run()) == {}
+
+
+async def test_a_window_is_not_kept_waiting_by_a_full_sweep_that_fails(account: Account) -> None:
+    await account.told(60)
+    await account.run()
+    account.pass_time(DAY + QUARTER)
+    await account.run()
+    account.pass_time(DAY)
+    account.page_size = 50
+    account.before_page = fail_beyond_the_first(TransientError("away"))
+    with pytest.raises(TransientError):
+        await account.run()
+    account.pass_time(QUARTER)
+    (new,) = await account.upload()
+    with pytest.raises(TransientError):
+        await account.run()
+    assert [job.video_id for job in await account.take_jobs()] == [new]
+    state = await account.state()
+    assert state.last is not None
+    assert (state.last.sweep, state.last.missing) == ("window", 1)
+
+
+async def test_a_list_that_changes_while_it_is_paged_through_is_seen_whole(account: Account) -> None:
+    uploaded = await account.upload(150)
+    account.page_size = 50
+    gone: list[str] = []
+
+    async def change(page: ListPage) -> None:
+        if len(gone) < 60:  # more than the overlap, and all of them shown already
+            for video in page.videos[:30]:
+                await account.remove(video.id)
+                gone.append(video.id)
+        else:
+            await account.upload()
+
+    account.after_page = change
+    result = await account.run()
+    queued = {job.video_id for job in await account.take_jobs()}
+    assert set(uploaded) - set(gone) <= queued
+    assert result.pages < 20
+
+
+async def test_two_runs_at_once_are_one(account: Account) -> None:
+    await account.upload(3)
+    entered, leave = asyncio.Event(), asyncio.Event()
+
+    async def wait(_: int) -> None:
+        entered.set()
+        await leave.wait()
+
+    account.before_page = wait
+    first = asyncio.create_task(account.reconciliation().run(account.now()))
+    await entered.wait()
+    async with asyncio.timeout(30):
+        assert await account.reconciliation().run(account.now()) == []
+    leave.set()
+    (result,) = await first
+    assert result.missing == 3
+    assert len(await account.take_jobs()) == 3
+    assert len(await account.reconciliation().run(account.now())) == 1  # the lease was given back
+
+
+async def test_of_many_first_runs_one_has_the_lease(account: Account) -> None:
+    blob = account.control.get_blob_client(LOCK_BLOB)
+    ours: list[bool] = []
+    everybody = asyncio.Barrier(8)
+
+    async def hold() -> None:
+        async with lease.held(blob) as held:
+            ours.append(held)
+            await everybody.wait()
+
+    await asyncio.gather(*(hold() for _ in range(8)))
+    assert Counter(ours) == {False: 7, True: 1}
+
+
+async def test_a_run_that_lost_its_lease_undoes_nothing(account: Account) -> None:
+    await account.upload(60)
+    account.page_size = 50
+
+    async def be_overtaken(skip: int) -> None:
+        if skip:
+            account.before_page = _nothing
+            await BlobLeaseClient(account.control.get_blob_client(LOCK_BLOB)).break_lease(0)
+            assert (await account.run()).listed == 60
+
+    account.before_page = be_overtaken
+    with pytest.raises(ResourceModifiedError):
+        await account.run()
+    state = await account.state()
+    assert state.full is None
+    assert state.last is not None
+    assert (state.last.sweep, state.failure) == ("full", None)
+
+
+async def test_an_unreadable_state_begins_anew(account: Account) -> None:
+    await account.control.upload_blob(STATE_BLOB, b'{"stateVersion": 2}')
+    await account.upload()
+    assert (await account.run()).sweep == "full"
+    assert (await account.state()).last is not None
+
+
+async def test_two_thousand_videos_take_seconds_and_few_requests(
+    account: Account, caplog: pytest.LogCaptureFixture
+) -> None:
+    missing, many = 7, 2000
+    ids = await account.upload(many)
+    moment = account.now().isoformat()
+    slots = asyncio.Semaphore(32)
+
+    async def store(video_id: str) -> None:
+        async with slots:
+            await account.documents.upload_blob(
+                f"{account.world.account_id}/{video_id}.json",
+                b"{}",
+                metadata={VERSION: "1", PUBLISHED: "1", AS_OF: moment},
+            )
+
+    await asyncio.gather(*(store(video_id) for video_id in ids[missing:]))
+    account.service.requests.clear()
+    began = time.perf_counter()
+    with caplog.at_level("INFO", "azure.core.pipeline.policies.http_logging_policy"):
+        result = await account.run()
+    took = time.perf_counter() - began
+    to_storage = Counter(
+        httpx.URL(message.split("'")[1]).path.split("/")[2].removesuffix(account.world.account_id[:8])
+        for record in caplog.records
+        if (message := record.getMessage()).startswith("Request URL")
+    )
+    assert by_reason(result) == {"missing": missing}
+    assert len(account.lists()) == 3
+    # Two lists of a thousand; the lease, the state and what was listed; a job each.
+    assert to_storage == {"keywords": 2, "control-": 14, "jobs-": missing}
+    assert took < 30  # 1.5 s on a machine that has nothing else to do
+    queued = {job.video_id for job in await account.take_jobs()}
+    assert queued == set(ids[:missing])
+
+
+class Backfill:
+    """A backfill that is done here, page by page, as the queue's function does it."""
+
+    def __init__(self, account: Account) -> None:
+        self.account = account
+        self.pages = BackfillPages(account.sweep("backfill"), account.marks, account.backfills)
+
+    async def take_page(self) -> BackfillPage | None:
+        message = await self.account.pages.receive_message()
+        if message is None:
+            return None
+        assert message.expires_on.year == 9999
+        await self.account.pages.delete_message(message)
+        return read_page(base64.b64decode(message.content))
+
+    async def run(self, **request: Any) -> BackfillStatus:
+        operation_id = uuid.uuid4().hex
+        await self.account.backfills.start(operation_id, BackfillRequest(**request), None)
+        while page := await self.take_page():
+            await self.pages.run(page)
+        status = await self.account.backfills.status(operation_id)
+        assert status is not None
+        assert status.done
+        return status
+
+
+async def test_a_backfill_finds_what_is_missing_and_only_that(account: Account) -> None:
+    await account.told(60)
+    missing = await account.upload(70)
+    account.page_size = 50
+    would = await Backfill(account).run(dry_run=True)
+    assert (would.found, would.missing, would.listed, would.dry_run) == (70, 70, 130, True)
+    assert await account.take_jobs() == []
+    did = await Backfill(account).run()
+    assert (did.found, did.pages, did.dry_run) == (70, would.pages, False)
+    done = await account.do_jobs()
+    assert sorted(job.video_id for job in done) == sorted(missing)
+    assert {job.signal for job in done} == {"backfill"}
+    assert (await Backfill(account).run()).found == 0
+
+
+async def test_a_backfill_of_a_period_looks_at_what_was_created_in_it(account: Account) -> None:
+    await account.upload()
+    account.pass_time(DAY)
+    began = account.now()
+    (meant,) = await account.upload()
+    account.pass_time(DAY)
+    await account.upload()
+    status = await Backfill(account).run(created_from=began, created_to=began + DAY)
+    assert (status.listed, status.found) == (1, 1)
+    assert [job.video_id for job in await account.take_jobs()] == [meant]
+    await account.service.fault(operation="ListVideos", kind="unfiltered")
+    assert (await Backfill(account).run(created_from=began, created_to=began + DAY)).found == 1
+
+
+async def test_a_backfill_of_a_huge_account_holds_no_marks(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backfill_pages, "MOST_HELD", 3)
+    told = await account.told(4)
+    await account.mark(told[0], **{PUBLISHED: "0"})
+    (missing,) = await account.upload()
+    status = await Backfill(account).run()
+    assert (status.missing, status.unpublished) == (1, 1)
+    assert {job.video_id for job in await account.take_jobs()} == {missing, told[0]}
+
+
+async def test_a_page_that_is_done_is_not_done_again(account: Account) -> None:
+    await account.upload(60)
+    account.page_size = 50
+    backfill = Backfill(account)
+    await account.backfills.start(uuid.uuid4().hex, BackfillRequest(), None)
+    page = await backfill.take_page()
+    assert page is not None
+    await backfill.pages.run(page)
+    await backfill.pages.run(page)
+    assert len(await account.take_jobs()) == 50
+    assert await backfill.take_page() is not None
+    assert await backfill.take_page() is None
+
+
+async def test_a_page_that_failed_is_done_by_the_next_try(account: Account) -> None:
+    await account.upload()
+    backfill = Backfill(account)
+    await account.backfills.start(uuid.uuid4().hex, BackfillRequest(), None)
+    page = await backfill.take_page()
+    assert page is not None
+    await account.service.fault(operation="ListVideos", kind="status", status=503, count=3)
+    with pytest.raises(TransientError):
+        await backfill.pages.run(page)
+    assert await account.take_jobs() == []
+    await backfill.pages.run(page)
+    assert len(await account.take_jobs()) == 1
+
+
+@pytest.fixture
+async def http(stack: LocalStack) -> AsyncIterator[httpx.AsyncClient]:
+    async with stack.client() as client:
+        yield client
+
+
+async def test_a_lost_callback_is_healed_by_the_timer(stack: LocalStack, http: httpx.AsyncClient) -> None:
+    video_id = await upload(stack, http, index([keyword("one")]), NOBODY)
+    await indexed(stack, http, video_id)
+    key = {"x-functions-key": stack.master_key}
+    answer = await http.post(f"{stack.host.url}/admin/functions/reconciliation", json={}, headers=key)
+    assert answer.status_code == 202
+    assert [kept["text"] for kept in (await document(stack, video_id))["keywords"]] == ["one"]
+
+
+async def test_a_backfill_is_ordered_and_followed_by_http(stack: LocalStack, http: httpx.AsyncClient) -> None:
+    began = datetime.now(UTC) - timedelta(seconds=1)
+    video_id = await upload(stack, http, index([keyword("two")]), NOBODY)
+    await indexed(stack, http, video_id)
+    url, key = f"{stack.host.url}/api/operations/backfill", {"x-functions-key": stack.function_key}
+
+    async def backfilled(body: dict[str, Any]) -> dict[str, Any]:
+        answer = await http.post(url, json={"from": began.isoformat()} | body, headers=key)
+        assert answer.status_code == 202
+        assert answer.json()["dryRun"] is body.get("dryRun", False)
+
+        async def look() -> Any:
+            status = await http.get(f"{stack.host.url}{answer.headers['Location']}", headers=key)
+            assert status.status_code == 200
+            return status.json() if status.json()["done"] else None
+
+        found: dict[str, Any] = await eventually(look, "the backfill is done", stack.host.logs)
+        return found
+
+    would = await backfilled({"dryRun": True})
+    assert (would["found"], would["listed"], would["pages"]) == (1, 1, 1)
+    assert (await backfilled({}))["missing"] == 1
+    assert [kept["text"] for kept in (await document(stack, video_id))["keywords"]] == ["two"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[]",
+        b"not json",
+        b'{"from": "yesterday"}',
+        b'{"from": "2026-03-02T09:00:00"}',
+        b'{"from": "2026-03-02T09:00:00Z", "to": "2026-03-02T09:00:00Z"}',
+        b'{"since": "2026-03-02T09:00:00Z"}',
+        b'{"dryRun": 1}',
+        b"\xff",
+    ],
+)
+async def test_a_backfill_that_makes_no_sense_is_refused(
+    stack: LocalStack, http: httpx.AsyncClient, body: bytes
+) -> None:
+    key = {"x-functions-key": stack.function_key}
+    answer = await http.post(f"{stack.host.url}/api/operations/backfill", content=body, headers=key)
+    assert answer.status_code == 400
+    assert "not a backfill" in answer.json()["error"]
+
+
+@pytest.mark.parametrize("operation_id", ["0" * 32, "x", "..%2F..%2Fx"])
+async def test_the_status_of_a_backfill_that_there_is_not_is_a_404(
+    stack: LocalStack, http: httpx.AsyncClient, operation_id: str
+) -> None:
+    key = {"x-functions-key": stack.function_key}
+    answer = await http.get(f"{stack.host.url}/api/operations/backfill/{operation_id}", headers=key)
+    assert answer.status_code == 404
