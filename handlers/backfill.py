@@ -8,7 +8,7 @@ import azure.functions as func
 import msgspec
 
 from handlers.shared import answer, services, traceparent_of
-from keywire import backfill_orders
+from keywire import backfill_orders, operation_ids
 from keywire.settings import CONNECTION
 
 logger: Final = logging.getLogger(__name__)
@@ -40,9 +40,7 @@ async def backfill_status(req: func.HttpRequest) -> func.HttpResponse:
     """Answer 200 with how far it is, or 404."""
     operation_id = req.route_params["operation_id"]
     status = (
-        await services.backfills.status(operation_id)
-        if backfill_orders.is_operation_id(operation_id)
-        else None
+        await services.backfills.status(operation_id) if operation_ids.is_operation_id(operation_id) else None
     )
     if status is None:
         return answer(404, {"error": "there is no such backfill"})

@@ -9,7 +9,7 @@ import azure.functions as func
 import msgspec
 
 from handlers.shared import answer, services, traceparent_of
-from keywire import callback_urls, rematch_orders
+from keywire import callback_urls, operation_ids, rematch_orders
 from keywire.settings import CONNECTION
 
 logger: Final = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ async def start_rematch(req: func.HttpRequest, context: func.Context) -> func.Ht
     except rematch_orders.InvalidRematchError as error:
         return answer(400, {"error": str(error)})
     operation_id = uuid.uuid4().hex
-    await services.rematch_pages.start(operation_id, request, traceparent_of(context))
+    await services.rematches.start(operation_id, request, traceparent_of(context))
     logger.info("rematch=%s dry_run=%s started", operation_id, request.dry_run)
     location = f"/api/operations/rematch/{operation_id}"
     return answer(
@@ -41,9 +41,7 @@ async def rematch_status(req: func.HttpRequest) -> func.HttpResponse:
     """Answer 200 with how far it is, or 404."""
     operation_id = req.route_params["operation_id"]
     status = (
-        await services.rematch_pages.status(operation_id)
-        if rematch_orders.is_operation_id(operation_id)
-        else None
+        await services.rematches.status(operation_id) if operation_ids.is_operation_id(operation_id) else None
     )
     if status is None:
         return answer(404, {"error": "there is no such rematch"})

@@ -3,18 +3,17 @@
 Separate from what does them, so that an HTTP process reads orders without loading what only a page needs.
 """
 
-import re
-from typing import Annotated, Final, Literal
+from typing import Final, Literal
 
 import msgspec
 
 from keywire.jobs import Moment
 from keywire.list_pages import Cursor
+from keywire.operation_ids import OperationId
 from keywire.period import Period
 from keywire.sweep_counts import Counts
 
 QUEUE: Final = "backfill-pages"
-OperationId = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{32}\Z")]
 
 
 class InvalidBackfillError(ValueError):
@@ -76,14 +75,8 @@ class BackfillStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     done: bool
 
 
-_OPERATION_ID: Final = re.compile(r"[0-9a-f]{32}")
 _REQUEST: Final = msgspec.json.Decoder(BackfillRequest)
 _PAGE: Final = msgspec.json.Decoder(BackfillPage)
-
-
-def is_operation_id(text: str) -> bool:
-    """Whether `text` has the form of an operation's id, safe in a blob path."""
-    return _OPERATION_ID.fullmatch(text) is not None
 
 
 def read_request(body: bytes) -> BackfillRequest:

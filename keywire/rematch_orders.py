@@ -3,13 +3,13 @@
 Separate from what does them, so that an HTTP process reads orders without loading what only a page needs.
 """
 
-import re
 from typing import Annotated, Final, Literal
 
 import msgspec
 
+from keywire.operation_ids import OperationId
+
 QUEUE: Final = "rematch"
-OperationId = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{32}\Z")]
 InterestId = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 
 
@@ -61,14 +61,8 @@ class RematchStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     done: bool
 
 
-_OPERATION_ID: Final = re.compile(r"[0-9a-f]{32}")
 _REQUEST: Final = msgspec.json.Decoder(RematchRequest)
 _PAGE: Final = msgspec.json.Decoder(RematchPage)
-
-
-def is_operation_id(text: str) -> bool:
-    """Whether `text` has the form of an operation's id, safe in a blob path."""
-    return _OPERATION_ID.fullmatch(text) is not None
 
 
 def read_request(body: bytes) -> RematchRequest:

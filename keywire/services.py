@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from keywire.publishers import Destinations
     from keywire.reconciliation import Reconciliation
     from keywire.rematch_pages import RematchPages
+    from keywire.rematches import Rematches
     from keywire.replay import Replay
     from keywire.sweep import Sweep
     from keywire.video_indexer import VideoIndexerClient
@@ -172,17 +173,23 @@ class Services:
         return self.queue(diagnostics.POISON_QUEUE)
 
     @cached_property
-    def rematch_pages(self) -> "RematchPages":
-        """The rematch use case."""
+    def rematches(self) -> "Rematches":
+        """Rematches, as who orders one meets them."""
         from keywire import rematch_orders  # noqa: PLC0415
+        from keywire.rematches import Rematches  # noqa: PLC0415
+
+        return Rematches(self.blobs.get_container_client(CONTROL_CONTAINER), self.queue(rematch_orders.QUEUE))
+
+    @cached_property
+    def rematch_pages(self) -> "RematchPages":
+        """What does a page of a rematch."""
         from keywire.rematch import Rematch  # noqa: PLC0415
         from keywire.rematch_pages import RematchPages  # noqa: PLC0415
 
         return RematchPages(
             Rematch(extraction=self.extraction),
             self.blobs.get_container_client(KEYWORDS_CONTAINER),
-            self.blobs.get_container_client(CONTROL_CONTAINER),
-            self.queue(rematch_orders.QUEUE),
+            self.rematches,
             self.settings.video_indexer.account_id,
         )
 

@@ -1,8 +1,6 @@
 """The measurements as commands; only what counts and does not time is held to its figures here."""
 
-import asyncio
 import json
-import sys
 from pathlib import Path
 
 import pytest
@@ -10,19 +8,11 @@ import pytest
 from bench import indexes
 from bench.figures import Aim, median_ratio, percentile
 from keywire.video_indexer import index
-from local.stack import PROJECT
+from tests.integration.commands import run_module
 
 
 async def bench(*arguments: str) -> tuple[int, str]:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-m", "bench", *arguments),
-        cwd=PROJECT,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    output, _ = await process.communicate()
-    return await process.wait(), output.decode()
+    return await run_module("bench", *arguments)
 
 
 async def test_a_new_video_costs_one_question_and_five_storage_requests(tmp_path: Path) -> None:

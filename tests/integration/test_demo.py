@@ -12,19 +12,12 @@ import pytest
 
 from keywire import documents
 from local.stack import PROJECT
+from tests.integration.commands import run_module
 from tests.unit.builders import index, keyword
 
 
 async def run_demo(*arguments: str) -> tuple[int, str]:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-m", "local.demo", *arguments),
-        cwd=PROJECT,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    output, _ = await process.communicate()
-    return await process.wait(), output.decode()
+    return await run_module("local.demo", *arguments)
 
 
 def event_types(lines: Sequence[str]) -> list[str]:

@@ -9,6 +9,7 @@ from keywire import rematch_pages
 from keywire.publishers import Destinations
 from keywire.rematch_orders import RematchPage, RematchRequest, RematchStatus, read_page
 from keywire.rematch_pages import RematchPages
+from keywire.rematches import Rematches
 from keywire.settings import CONTROL_CONTAINER, KEYWORDS_CONTAINER
 from local.storage import InsightsStorage
 from tests.integration.world import World, job
@@ -25,13 +26,9 @@ class Operation:
         self.id = uuid.uuid4().hex
         self.queue = insights.queue(f"rematch-{self.id[:8]}")
         self.world = world
-        self.pages = RematchPages(
-            world.rematch(),
-            insights.blobs.get_container_client(KEYWORDS_CONTAINER),
-            insights.blobs.get_container_client(CONTROL_CONTAINER),
-            self.queue,
-            world.account_id,
-        )
+        self.documents = insights.blobs.get_container_client(KEYWORDS_CONTAINER)
+        self.orders = Rematches(insights.blobs.get_container_client(CONTROL_CONTAINER), self.queue)
+        self.pages = RematchPages(world.rematch(), self.documents, self.orders, world.account_id)
 
     async def __aenter__(self) -> "Operation":  # noqa: PYI034
         await self.queue.create_queue()
@@ -57,7 +54,7 @@ class Operation:
         return found
 
     async def status(self) -> RematchStatus:
-        status = await self.pages.status(self.id)
+        status = await self.orders.status(self.id)
         assert status is not None
         return status
 
@@ -69,7 +66,7 @@ def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_every_page_is_done_and_says_so(insights: InsightsStorage) -> None:
     async with World(insights, index([])) as world, Operation(insights, world) as operation:
-        await operation.pages.start(operation.id, RematchRequest(), TRACE)
+        await operation.orders.start(operation.id, RematchRequest(), TRACE)
         assert (await operation.status()).done is False
         done = 0
         while pages := await operation.take():
@@ -83,7 +80,7 @@ async def test_every_page_is_done_and_says_so(insights: InsightsStorage) -> None
 
 async def test_a_page_that_was_done_is_not_done_again(insights: InsightsStorage) -> None:
     async with World(insights, index([])) as world, Operation(insights, world) as operation:
-        await operation.pages.start(operation.id, RematchRequest(), TRACE)
+        await operation.orders.start(operation.id, RematchRequest(), TRACE)
         (first,) = await operation.take()
         await operation.pages.run(first)
         assert len(await operation.take()) == 1
@@ -101,18 +98,12 @@ async def test_a_page_whose_end_was_lost_is_done_again_and_finds_nothing_new(
             raise RuntimeError
 
     async with World(insights, index([])) as world, Operation(insights, world) as operation:
-        await operation.pages.start(operation.id, RematchRequest(), TRACE)
+        await operation.orders.start(operation.id, RematchRequest(), TRACE)
         (first,) = await operation.take()
         dying = world.rematch(publisher=Dying())
         assert isinstance(dying.extraction.destinations, Destinations)
-        broken = RematchPages(
-            dying,
-            operation.pages._documents,
-            operation.pages._control,
-            operation.queue,
-            world.account_id,
-        )
-        with pytest.raises(ExceptionGroup):
+        broken = RematchPages(dying, operation.documents, operation.orders, world.account_id)
+        with pytest.raises(RuntimeError):
             await broken.run(first)
         assert (await operation.status()).pages == 0
         await operation.pages.run(first)
@@ -124,7 +115,7 @@ async def test_a_dry_run_sends_nothing(insights: InsightsStorage) -> None:
     async with World(insights, index([])) as world, Operation(insights, world) as operation:
         before = len(await world.queued())
         assert before == 8
-        await operation.pages.start(operation.id, RematchRequest(dry_run=True), TRACE)
+        await operation.orders.start(operation.id, RematchRequest(dry_run=True), TRACE)
         while pages := await operation.take():
             for page in pages:
                 await operation.pages.run(page)
