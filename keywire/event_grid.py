@@ -43,6 +43,8 @@ class EventGridPublisher:
         patience_seconds: What one request with its retries may take.
     """
 
+    name: str = "event-grid"
+
     def __init__(
         self, client: "EventGridPublisherClient", *, patience_seconds: float = PATIENCE_SECONDS
     ) -> None:

@@ -24,7 +24,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Final, Protocol
 
-from keywire import documents, events, version_events
+from keywire import documents, events, telemetry, version_events
 from keywire.content import FAILED_STATES, PROCESSED, REMOVED, Content, hash_of, read_content
 from keywire.documents import KeywordDocument
 from keywire.events import Origin
@@ -123,6 +123,7 @@ class Extraction:
                 content, failure_message = await self._ask(job)
                 if current is None and content is REMOVED:
                     logger.info("video=%s job=%s never was here", job.video_id, job.job_id)
+                    _count_end(job, Outcome.NEVER_WAS, content.state)
                     return Outcome.NEVER_WAS
                 as_of = max(job.as_of or asked_at - CLOCK_DIFFERENCE, current.as_of if current else _NEVER)
                 if current and hash_of(content) == current.document.content_hash:
@@ -146,8 +147,17 @@ class Extraction:
                 logger.info("video=%s job=%s changed meanwhile, starting again", job.video_id, job.job_id)
                 continue
             await self._clear(lost, document)
+            self._count(job, document)
             return _ended(job, Outcome.PUBLISHED, document)
         raise ConflictError(f"video {job.video_id} was changed by others {MAX_ROUNDS} times in a row")
+
+    def _count(self, job: ExtractionJob, document: KeywordDocument) -> None:
+        since = job.as_of or job.received_at
+        lag = (self.clock() - since).total_seconds()
+        telemetry.publish_lag.record(max(0.0, lag), {"signal": job.signal})
+        # A removal has no callback that could be missed.
+        if job.signal == "reconciliation" and document.state != REMOVED.state:
+            telemetry.callbacks_missed.add(1)
 
     async def _ask(self, job: ExtractionJob) -> tuple[Content, str | None]:
         """Step 4: what Video Indexer says of the video, and in what words it failed, if it did."""
@@ -272,7 +282,12 @@ def _is_certain(error: GoneError, job: ExtractionJob) -> bool:
     return error.code.upper() == VIDEO_REMOVED or job.attempts > 0
 
 
+def _count_end(job: ExtractionJob, outcome: Outcome, state: str) -> None:
+    telemetry.extractions.add(1, {"signal": job.signal, "outcome": outcome.value, "state": state})
+
+
 def _ended(job: ExtractionJob, outcome: Outcome, document: KeywordDocument) -> Outcome:
+    _count_end(job, outcome, document.state)
     logger.info(
         "video=%s job=%s signal=%s outcome=%s version=%d state=%s keywords=%d",
         job.video_id,

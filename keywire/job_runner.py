@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from keywire import deferral, jobs, poison
+from keywire import deferral, jobs, poison, telemetry
 from keywire.deferral import GiveUp, PutOff
 from keywire.extraction import Extraction
 from keywire.job_queue import JobQueue
@@ -54,7 +54,12 @@ class JobRunner:
         except InvalidJobError as error:
             logger.error("job unreadable, given up: %s", error)  # noqa: TRY400 - the message says it all
             await self.poison.send(poison.of_body(body, str(error), now=self.clock(), tries=tries))
+            telemetry.poison.add(1, {"queue": self.poison.name, "reason": "unreadable"})
             return
+        with telemetry.span("extract", kind="consumer", traceparent=job.traceparent):
+            await self._run(job, tries)
+
+    async def _run(self, job: ExtractionJob, tries: int) -> None:
         try:
             await self.extraction.run(job)
         except VideoIndexerError as error:
@@ -64,15 +69,16 @@ class JobRunner:
         except Exception as error:
             if tries < MAX_TRIES:
                 raise
-            await self._give_up(job, f"{type(error).__name__}: {error}", tries)
+            await self._give_up(job, f"{type(error).__name__}: {error}", error, tries)
 
     async def _act(
         self, job: ExtractionJob, decision: PutOff | GiveUp, error: VideoIndexerError, tries: int
     ) -> None:
         if isinstance(decision, GiveUp):
-            await self._give_up(job, decision.reason, tries)
+            await self._give_up(job, decision.reason, error, tries)
             return
         await self.queue.send(decision.job, delay=decision.delay)
+        telemetry.deferrals.add(1, {"reason": _kind(error)})
         logger.warning(
             "video=%s job=%s put off for %.0f s attempt=%d: %s %s",
             job.video_id,
@@ -83,6 +89,11 @@ class JobRunner:
             error,
         )
 
-    async def _give_up(self, job: ExtractionJob, reason: str, tries: int) -> None:
+    async def _give_up(self, job: ExtractionJob, reason: str, error: Exception, tries: int) -> None:
         await self.poison.send(poison.of_job(job, reason, now=self.clock(), tries=tries))
+        telemetry.poison.add(1, {"queue": self.poison.name, "reason": _kind(error)})
         logger.error("video=%s job=%s given up: %s", job.video_id, job.job_id, reason)
+
+
+def _kind(error: Exception) -> str:
+    return type(error).__name__.removesuffix("Error")

@@ -48,6 +48,11 @@ class PoisonQueue:
     def __init__(self, queue: "QueueClient") -> None:
         self._queue = queue
 
+    @property
+    def name(self) -> str:
+        """The queue's name."""
+        return self._queue.queue_name
+
     async def send(self, message: PoisonMessage) -> None:
         """Keep a message until somebody takes it.
 

@@ -1,7 +1,11 @@
 """Destinations of events: each takes the exact bytes that were stored with the version."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
+
+import msgspec
+
+from keywire import telemetry
 
 if TYPE_CHECKING:
     from azure.storage.queue.aio import QueueClient
@@ -10,8 +14,21 @@ if TYPE_CHECKING:
 KEEP_FOREVER = -1
 
 
+class _Type(msgspec.Struct):
+    type: str
+
+
+_TYPE: Final = msgspec.json.Decoder(_Type)
+
+
 class Publisher(Protocol):
-    """One destination."""
+    """One destination.
+
+    Attributes:
+        name: What figures call it.
+    """
+
+    name: str
 
     async def publish(self, events: Sequence[bytes]) -> None:
         """Send all of `events`; sending them again after a failure is harmless to consumers."""
@@ -29,7 +46,11 @@ class Destinations:
     async def publish(self, events: Sequence[bytes]) -> None:
         """Send all of `events` to each, in order; returns when all have taken all of them."""
         for publisher in self._publishers:
-            await publisher.publish(events)
+            with telemetry.span(f"publish {publisher.name}", kind="producer"):
+                await publisher.publish(events)
+            for event in events:
+                kind = _TYPE.decode(event).type
+                telemetry.events.add(1, {"type": kind, "destination": publisher.name})
 
 
 class QueuePublisher:
@@ -38,6 +59,8 @@ class QueuePublisher:
     Args:
         queue: A client that encodes its messages with base64.
     """
+
+    name: str = "queue"
 
     def __init__(self, queue: "QueueClient") -> None:
         self._queue = queue

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from azure.core.exceptions import AzureError
 
-from keywire import lease, reconciliation_state
+from keywire import lease, reconciliation_state, telemetry
 from keywire.comparison import Finding, Mark, Reason
 from keywire.document_marks import DocumentMarks
 from keywire.period import Period
@@ -85,9 +85,11 @@ class Reconciliation:
                     for progress in (state.window, state.full):
                         if progress is not None:
                             await run.do(progress)
+                telemetry.reconciliation_runs.add(1, {"outcome": "succeeded"})
             except TimeoutError:
                 logger.warning("reconciliation took over %.0f s and is gone on with later", TOTAL_SECONDS)
             except (AzureError, VideoIndexerError) as error:
+                telemetry.reconciliation_runs.add(1, {"outcome": "failed"})
                 await run.note_failure(error)
                 raise
             return run.results

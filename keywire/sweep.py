@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, Protocol
 
-from keywire import jobs
+from keywire import jobs, telemetry
 from keywire.comparison import Finding, Mark, compare
 from keywire.in_parallel import for_each
 from keywire.job_queue import JobQueue
@@ -111,6 +111,9 @@ class Sweep:
                 traceparent=traceparent,
             )
             await self.queue.send(job)
+            telemetry.signals.add(1, {"kind": self.signal, "outcome": "queued"})
+            if self.signal == "reconciliation":
+                telemetry.reconciliation_found.add(1, {"reason": finding.reason.value})
             logger.info(
                 "%s video=%s job=%s reason=%s queued", self.signal, job.video_id, job.job_id, finding.reason
             )

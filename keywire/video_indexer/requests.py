@@ -9,15 +9,18 @@ import logging
 import time
 import uuid
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, Literal
 
 import httpx
 
+from keywire import telemetry
 from keywire.video_indexer.errors import TransientError, from_response
 
 TIMEOUT: Final = httpx.Timeout(connect=10.0, read=30.0, write=10.0, pool=30.0)
 # An index of hours of video is many megabytes; an answer that only trickles must end all the same.
 TOTAL_SECONDS: Final = 120.0
+
+type Service = Literal["video-indexer", "resource-manager"]
 
 logger: Final = logging.getLogger(__name__)
 
@@ -31,8 +34,19 @@ async def send(
     token: str,
     params: Mapping[str, str],
     json: Mapping[str, str] | None = None,
+    service: Service = "video-indexer",
 ) -> httpx.Response:
     """Send a request and return its successful answer.
+
+    Args:
+        http: The client to send it with.
+        operation: What is asked, for logs and figures.
+        method: The HTTP method.
+        url: Where to, without a query.
+        token: The bearer token.
+        params: The query.
+        json: The body, or None.
+        service: Who is asked, for figures.
 
     Raises:
         VideoIndexerError: There was no answer, or one that is no success.
@@ -40,22 +54,30 @@ async def send(
     # A new id for every attempt: the service's support finds the request by it.
     headers = {"Authorization": f"Bearer {token}", "x-ms-client-request-id": str(uuid.uuid4())}
     started = time.perf_counter()
+    status: int | str = "none"
     try:
-        async with asyncio.timeout(TOTAL_SECONDS):
-            response = await http.request(
-                method, url, params=dict(params), headers=headers, json=json, timeout=TIMEOUT
-            )
+        with telemetry.span(operation, kind="client"):
+            async with asyncio.timeout(TOTAL_SECONDS):
+                response = await http.request(
+                    method, url, params=dict(params), headers=headers, json=json, timeout=TIMEOUT
+                )
+        status = response.status_code
     except (httpx.TransportError, TimeoutError) as error:
         logger.warning("%s failed: %s", operation, type(error).__name__)
         raise TransientError(f"{operation} got no answer: {type(error).__name__}") from error
     except httpx.DecodingError as error:
         raise TransientError(f"{operation} got a body that can't be decoded") from error
+    finally:
+        seconds = time.perf_counter() - started
+        telemetry.request_duration.record(
+            seconds, {"service": service, "operation": operation, "status": status}
+        )
     logger.info(
         "%s status=%d request_id=%s ms=%.0f",
         operation,
         response.status_code,
         response.headers.get("x-ms-request-id", ""),
-        (time.perf_counter() - started) * 1000,
+        seconds * 1000,
     )
     if response.is_success:
         return response

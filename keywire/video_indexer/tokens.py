@@ -106,6 +106,7 @@ class AccessTokens:
             token=management.token,
             params={"api-version": API_VERSION},
             json={"permissionType": "Reader", "scope": "Account"},
+            service="resource-manager",
         )
         try:
             token = msgspec.json.decode(response.content, type=_Answer).access_token

@@ -116,6 +116,7 @@ class Crashing:
     """A store and a publisher whose process dies around one of their effects."""
 
     EFFECTS = ("create_version", "create_events", "replace", "publish", "mark")
+    name = "crashing"
 
     def __init__(self, world: World, effect: str, *, after: bool) -> None:
         self._world = world
@@ -433,6 +434,8 @@ async def test_a_failure_of_a_destination_leaves_the_version_to_be_published(
     insights: InsightsStorage,
 ) -> None:
     class Refusing:
+        name = "refusing"
+
         async def publish(self, events: Sequence[bytes]) -> None:
             raise TransientError("the destination is down")
 

@@ -136,6 +136,8 @@ async def test_what_nobody_foresaw_is_raised_until_the_last_try_and_then_given_u
     insights: InsightsStorage,
 ) -> None:
     class Broken:
+        name = "broken"
+
         async def publish(self, _: object) -> None:
             raise RuntimeError("the destination is on fire")
 

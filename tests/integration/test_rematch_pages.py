@@ -94,6 +94,8 @@ async def test_a_page_whose_end_was_lost_is_done_again_and_finds_nothing_new(
     insights: InsightsStorage,
 ) -> None:
     class Dying:
+        name = "dying"
+
         async def publish(self, _: object) -> None:
             raise RuntimeError
 
