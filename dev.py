@@ -5,10 +5,13 @@
     python3 dev.py stack    the local stack, kept up
     python3 dev.py test     the tests (arguments go to pytest)
     python3 dev.py bench    the measurements (docs/performance.md)
+    python3 dev.py chaos    videos under faults, and an audit of what came of them (docs/reliability.md)
     python3 dev.py schemas  write the JSON Schemas of schemas/ anew from the types
     python3 dev.py interests  check a file of interests, or try it on a document
-    python3 dev.py check    lint, format, types, requirements
+    python3 dev.py check    lint, format, types, requirements, infra/
+    python3 dev.py package  what is deployed, with its packages for Azure (azd runs it)
     python3 dev.py lock     compile the requirements anew from pyproject.toml
+    python3 dev.py setup    what all of these need, and nothing else
 
 Needs the standard library only and starts on any Python >= 3.9; the work itself is done by the Python of
 `.venv`. Nothing is set up twice, and nothing is written outside the checkout but package managers' caches.
@@ -25,6 +28,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
+CHECKOV = ROOT / ".checkov"
 NODE_MODULES = ROOT / "node_modules"
 MIN_PYTHON = (3, 13)
 MIN_NODE = 20
@@ -37,10 +41,13 @@ COMMANDS = {
     "stack": (("local.serve",), True),
     "test": (("pytest",), True),
     "bench": (("bench",), True),
+    "chaos": (("local.chaos",), True),
     "schemas": (("local.schemas",), False),
     "interests": (("local.interests",), False),
     "check": (("local.check",), False),
+    "package": (("local.infra_package",), False),
     "lock": (("local.lock",), False),
+    "setup": ((), True),
 }
 
 
@@ -59,9 +66,13 @@ def main(arguments):
         set_up_python()
         if needs_azurite:
             environment["KEYWIRE_NODE"] = set_up_azurite()
+        if arguments[0] == "check":
+            environment["KEYWIRE_CHECKOV"] = set_up_checkov()
     except SetupError as error:
         print(f"dev.py: {error}", file=sys.stderr)
         return 2
+    if not module:
+        return 0
     return run([str(VENV_PYTHON), "-m", *module, *arguments[1:]], environment)
 
 
@@ -99,6 +110,24 @@ def install(lock):
         [*pip, "--require-hashes", "-r", str(lock)],
         f"pip could not install {lock.name}: is a package index reachable?",
     )
+
+
+def set_up_checkov():
+    """Install checkov into an environment of its own unless that is done; its Python."""
+    lock = ROOT / "requirements-checkov.txt"
+    python = CHECKOV / VENV_PYTHON.relative_to(VENV)
+    if not (is_done(CHECKOV, lock) and python.exists()):
+        say("installing checkov")
+        shutil.rmtree(CHECKOV, ignore_errors=True)
+        call([str(VENV_PYTHON), "-m", "venv", "--without-pip", str(CHECKOV)], "making .checkov failed")
+        # uv: a hundred packages are there in seconds.
+        uv = [str(SCRIPTS / "uv"), "pip", "install", "--quiet", "--python", str(python)]
+        call(
+            [*uv, "--require-hashes", "-r", str(lock)],
+            f"uv could not install {lock.name}: is a package index reachable?",
+        )
+        mark_done(CHECKOV, lock)
+    return str(python)
 
 
 def find_python():

@@ -13,7 +13,18 @@ from typing import Final
 
 from local.serve import run as run_on_stack
 
-NAMES: Final = ("ack", "throughput", "operations", "cold_start", "memory", "match")
+NAMES: Final = (
+    "ack",
+    "throughput",
+    "operations",
+    "cold_start",
+    "memory",
+    "match",
+    "quota",
+    "backfill",
+    "footprint",
+    "telemetry",
+)
 
 
 def main() -> int:

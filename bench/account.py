@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import dataclasses
+import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from typing import Any, Final
@@ -10,6 +11,7 @@ from typing import Any, Final
 import aiohttp
 import httpx
 
+from keywire.quota_slices import REQUESTS_PER_MINUTE, REQUESTS_PER_SECOND
 from keywire.settings import EVENTS_QUEUE
 from local.stack import ACCOUNT, LocalStack
 
@@ -18,6 +20,7 @@ type Call = Callable[[str], Awaitable[int]]
 
 WAIT_SECONDS: Final = 600.0
 LOOK_SECONDS: Final = 0.1
+_REQUEST: Final = re.compile(r'"(?P<method>[A-Z]+) /devstoreaccount1/(?P<where>[^/? ]+)(?P<rest>[^ ]*)')
 
 
 def stack(**options: Any) -> LocalStack:
@@ -31,6 +34,7 @@ def stack(**options: Any) -> LocalStack:
         "function:backfill_pages": 0,
         "function:reconciliation": 0,
         "function:keep_poison": 0,
+        "function:measure": 0,
         **options.get("instances", {}),
     }
     options.setdefault("event_grid", False)
@@ -70,9 +74,31 @@ async def reindex(running: LocalStack, video_id: str, body: bytes) -> None:
 
 async def requests_to_video_indexer(running: LocalStack) -> dict[str, int]:
     """How often each operation was asked for so far."""
+    answers = await answers_of_video_indexer(running)
+    return {operation: sum(outcomes.values()) for operation, outcomes in answers.items()}
+
+
+async def answers_of_video_indexer(running: LocalStack) -> dict[str, dict[str, int]]:
+    """How often each operation was answered so far, by status."""
     async with running.client() as http:
-        counts = await _get(http, f"{running.video_indexer_url}/emulator/requests")
-    return {operation: sum(outcomes.values()) for operation, outcomes in counts.items()}
+        answers: dict[str, dict[str, int]] = await _get(
+            http, f"{running.video_indexer_url}/emulator/requests"
+        )
+    return answers
+
+
+async def limit(running: LocalStack) -> None:
+    """Give the account the service's own limits, and count its requests anew."""
+    control = f"{running.video_indexer_url}/emulator"
+    limits = {"requestsPerSecond": REQUESTS_PER_SECOND, "requestsPerMinute": REQUESTS_PER_MINUTE}
+    async with running.client() as http:
+        (await http.put(f"{control}/limits", json=limits)).raise_for_status()
+        (await http.delete(f"{control}/requests")).raise_for_status()
+
+
+def storage_requests(access_log: str) -> list[re.Match[str]]:
+    """The requests in lines of Azurite's access log: `method`, and `where`, a container or queue."""
+    return [found for line in access_log.splitlines() if (found := _REQUEST.search(line))]
 
 
 async def go_wrong(running: LocalStack, **fault: Any) -> None:

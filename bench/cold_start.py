@@ -26,6 +26,7 @@ ONLY_HTTP: Final = {
     "function:backfill_pages": 0,
     "function:reconciliation": 0,
     "function:keep_poison": 0,
+    "function:measure": 0,
 }
 FLOOR: Final = Path(__file__).parent / "apps" / "floor"
 

@@ -6,12 +6,10 @@ Indexer sends although only keywords were asked for, as it may: the parameter is
 
 import asyncio
 import itertools
-import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Final
 
-from bench import account, indexes
+from bench import account, indexes, resident
 from bench.figures import Aim, Figures
 from local.stack import LocalStack
 
@@ -30,11 +28,11 @@ async def run(scale: float) -> Figures:
     async with account.stack() as running:
         (process,) = running.host.processes["function:extraction"]
         await _process(running, numbers, first)
-        early = _resident(process.pid)
+        early = resident.resident(process.pid)
         await _process(running, numbers, videos - first)
-        late = _resident(process.pid)
+        late = resident.resident(process.pid)
         peak = await _huge(running, process.pid, round(HUGE_BYTES * scale))
-        after = _resident(process.pid)
+        after = resident.resident(process.pid)
     return {
         "memory.growth_ratio": late / early,
         "memory.large_index_mb": peak,
@@ -56,20 +54,8 @@ async def _huge(running: LocalStack, pid: int, size: int) -> float:
     """The peak (MB) while an index of `size` bytes arrives that nobody asked for."""
     (video,) = await account.upload(running, [indexes.index(0, lines=size // BYTES_PER_LINE)])
     await account.go_wrong(running, operation="GetVideoIndex", kind="unfiltered", videoId=video)
-    await asyncio.to_thread(Path(f"/proc/{pid}/clear_refs").write_text, "5")  # the peak starts anew
+    await asyncio.to_thread(resident.forget_peak, pid)
     async with account.caller(f"{running.host.url}/api/video-indexer/callback", running.function_key) as call:
         await account.send_all(call, [video], at_once=1)
         await account.events_sent(running, 1)
-    return _status(pid, "VmHWM")
-
-
-def _resident(pid: int) -> float:
-    return _status(pid, "VmRSS")
-
-
-def _status(pid: int, name: str) -> float:
-    """A figure of /proc, in MB."""
-    found = re.search(rf"^{name}:\s+(\d+) kB$", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
-    if found is None:
-        raise RuntimeError(f"/proc tells no {name}")
-    return int(found[1]) / 1000
+    return await asyncio.to_thread(resident.peak, pid)

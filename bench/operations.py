@@ -30,7 +30,6 @@ AIMS: Final[Mapping[str, Aim]] = {
     "operations.duplicate.storage": Aim("<=", 2),
 }
 SETTLE_SECONDS: Final = 30.0
-_REQUEST: Final = re.compile(r'"(?P<method>[A-Z]+) /devstoreaccount1/(?P<where>[^/? ]+)(?P<rest>[^ ]*)')
 
 
 async def run(scale: float) -> Figures:  # noqa: ARG001 - a count, the same at any scale
@@ -75,8 +74,7 @@ class _Counter:
         return asked.get("GetVideoIndex", 0) + asked.get("GenerateAccessToken", 0)
 
     def _kinds(self, position: int) -> list[str]:
-        lines = self._log.getvalue()[position:].splitlines()
-        return [_kind(found) for line in lines if (found := _REQUEST.search(line))]
+        return [_kind(found) for found in account.storage_requests(self._log.getvalue()[position:])]
 
 
 def _kind(request: re.Match[str]) -> str:

@@ -11,7 +11,7 @@ from handlers.shared import answer, services, traceparent_of
 from keywire import backfill_orders, operation_ids
 from keywire.settings import CONNECTION
 
-logger: Final = logging.getLogger(__name__)
+logger: Final = logging.getLogger(f"keywire.{__name__}")
 blueprint: Final = func.Blueprint()
 
 
@@ -48,7 +48,7 @@ async def backfill_status(req: func.HttpRequest) -> func.HttpResponse:
 
 
 @blueprint.function_name("backfill_pages")
-@blueprint.queue_trigger("message", backfill_orders.QUEUE, CONNECTION)
+@blueprint.queue_trigger("message", backfill_orders.QUEUE, CONNECTION, data_type=func.DataType.BINARY)
 async def do_page(message: func.QueueMessage) -> None:
-    """Do a page; whatever is raised makes the host try again, and at last use the poison queue."""
-    await services.backfill_pages.run(backfill_orders.read_page(message.get_body()))
+    """Do a page; whatever is raised makes the host try again."""
+    await services.backfill_pages.run(message.get_body(), tries=message.dequeue_count or 1)

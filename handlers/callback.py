@@ -20,7 +20,7 @@ from keywire import callback_urls, jobs, signals, telemetry
 ANSWER_SECONDS: Final = 4.5
 RETRY_AFTER_SECONDS: Final = 30
 
-logger: Final = logging.getLogger(__name__)
+logger: Final = logging.getLogger(f"keywire.{__name__}")
 blueprint: Final = func.Blueprint()
 
 
@@ -50,7 +50,7 @@ async def signed_callback(req: func.HttpRequest, context: func.Context) -> func.
 async def _queued(
     req: func.HttpRequest, context: func.Context, *, reference: str | None
 ) -> func.HttpResponse:
-    with telemetry.span("callback"):
+    with telemetry.span("callback", traceparent=context.trace_context.trace_parent):
         return await _queue(req, telemetry.current_traceparent() or traceparent_of(context), reference)
 
 

@@ -14,11 +14,10 @@ import azure.functions as func
 
 from handlers.shared import services, traceparent_of
 from keywire import diagnostics as log
-from keywire import jobs
-from keywire.publishers import KEEP_FOREVER
+from keywire import jobs, poison, telemetry
 from keywire.settings import LOG_CONNECTION, LOG_EVENT_HUB
 
-logger: Final = logging.getLogger(__name__)
+logger: Final = logging.getLogger(f"keywire.{__name__}")
 blueprint: Final = func.Blueprint()
 
 
@@ -47,9 +46,18 @@ async def diagnostics(messages: List[func.EventHubEvent], context: func.Context)
     ]
     signals = [reading for reading in readings if isinstance(reading, log.Signal)]
     ignored = [reading for reading in readings if isinstance(reading, log.Ignored)]
-    unqueued = await _queue(signals, received_at)
-    refusals = [reading for reading in readings if isinstance(reading, log.Refusal)] + unqueued
-    lost = await _put_aside(refusals)
+    refused = [reading for reading in readings if isinstance(reading, log.Refusal)]
+    unqueued = await _queue(signals)
+    refusals = refused + unqueued
+    lost = await _put_aside(refused, "unreadable", received_at)
+    lost += await _put_aside(unqueued, "unqueued", received_at)
+    for outcome, count in (
+        ("queued", len(signals) - len(unqueued)),
+        ("ignored", len(ignored)),
+        ("refused", len(refused)),
+        ("failed", len(unqueued)),
+    ):
+        telemetry.signals.add(count, {"kind": "diagnostics", "outcome": outcome})
     reasons = Counter([*(each.reason for each in ignored), *(each.reason for each in refusals)])
     logger.log(
         logging.WARNING if refusals else logging.INFO,
@@ -66,26 +74,29 @@ async def diagnostics(messages: List[func.EventHubEvent], context: func.Context)
         raise lost[0]
 
 
-async def _queue(signals: list[log.Signal], received_at: datetime) -> list[log.Refusal]:
+async def _queue(signals: list[log.Signal]) -> list[log.Refusal]:
     """Queue the jobs; the records of those that could not be."""
     # All at once: where storage is slow to fail, one after another would outlast functionTimeout.
     results = await asyncio.gather(
         *(services.job_queue.send(signal.job) for signal in signals), return_exceptions=True
     )
     return [
-        log.refuse(f"the job could not be queued: {type(result).__name__}", signal.record, received_at)
+        log.Refusal(reason=f"the job could not be queued: {type(result).__name__}", message=signal.record)
         for signal, result in zip(signals, results, strict=True)
         if isinstance(result, BaseException)
     ]
 
 
-async def _put_aside(refusals: list[log.Refusal]) -> list[BaseException]:
+async def _put_aside(refusals: list[log.Refusal], kind: str, received_at: datetime) -> list[BaseException]:
     """Write to the poison queue; what went wrong with it."""
+    queue = services.diagnostics_poison
     results = await asyncio.gather(
         *(
-            services.diagnostics_poison.send_message(log.encode(refusal), time_to_live=KEEP_FOREVER)
+            queue.send(poison.of_body(refusal.message, refusal.reason, now=received_at, tries=1))
             for refusal in refusals
         ),
         return_exceptions=True,
     )
-    return [result for result in results if isinstance(result, BaseException)]
+    lost = [result for result in results if isinstance(result, BaseException)]
+    telemetry.poison.add(len(refusals) - len(lost), {"queue": queue.name, "reason": kind})
+    return lost

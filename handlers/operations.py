@@ -12,7 +12,7 @@ from handlers.shared import answer, services, traceparent_of
 from keywire import callback_urls, operation_ids, rematch_orders
 from keywire.settings import CONNECTION
 
-logger: Final = logging.getLogger(__name__)
+logger: Final = logging.getLogger(f"keywire.{__name__}")
 blueprint: Final = func.Blueprint()
 
 
@@ -66,10 +66,10 @@ async def replay(req: func.HttpRequest, context: func.Context) -> func.HttpRespo
 
 
 @blueprint.function_name("rematch")
-@blueprint.queue_trigger("message", rematch_orders.QUEUE, CONNECTION)
+@blueprint.queue_trigger("message", rematch_orders.QUEUE, CONNECTION, data_type=func.DataType.BINARY)
 async def rematch(message: func.QueueMessage) -> None:
-    """Do a page; whatever is raised makes the host try again, and at last use the poison queue."""
-    await services.rematch_pages.run(rematch_orders.read_page(message.get_body()))
+    """Do a page; whatever is raised makes the host try again."""
+    await services.rematch_pages.run(message.get_body(), tries=message.dequeue_count or 1)
 
 
 @blueprint.function_name("new_callback_url")

@@ -7,6 +7,7 @@ from typing import Final
 import azure.functions as func
 
 from handlers.shared import services, traceparent_of
+from keywire import telemetry
 
 SCHEDULE: Final = os.environ.get("RECONCILIATION_SCHEDULE") or "0 */15 * * * *"
 
@@ -17,4 +18,7 @@ blueprint: Final = func.Blueprint()
 @blueprint.timer_trigger("timer", SCHEDULE)
 async def reconcile(timer: func.TimerRequest, context: func.Context) -> None:  # noqa: ARG001 - bound by name
     """Do what is due; whatever is raised is noted, and gone on with the next time."""
-    await services.reconciliation.run(datetime.now(UTC), traceparent=traceparent_of(context))
+    try:
+        await services.reconciliation.run(datetime.now(UTC), traceparent=traceparent_of(context))
+    finally:
+        await telemetry.flush()

@@ -1,4 +1,4 @@
-"""What the handlers of one process share: the services, made at the first import, and the form of an answer.
+"""What the handlers of one process share: telemetry and services, made at the first import; how they answer.
 
 A missing setting ends the start of the app with its name, not an invocation hours later.
 """
@@ -11,8 +11,12 @@ from typing import Any, Final
 
 import azure.functions as func
 
+from keywire import otlp
 from keywire.services import Services
 from keywire.settings import Settings
+
+if otlp.is_wanted(os.environ):
+    otlp.configure(os.environ)
 
 services: Final = Services(Settings.from_environment(os.environ))
 

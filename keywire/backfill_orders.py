@@ -3,6 +3,7 @@
 Separate from what does them, so that an HTTP process reads orders without loading what only a page needs.
 """
 
+from datetime import UTC
 from typing import Final, Literal
 
 import msgspec
@@ -12,6 +13,7 @@ from keywire.list_pages import Cursor
 from keywire.operation_ids import OperationId
 from keywire.period import Period
 from keywire.sweep_counts import Counts
+from keywire.unreadable import UNREADABLE, why
 
 QUEUE: Final = "backfill-pages"
 
@@ -33,9 +35,14 @@ class BackfillRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel",
     dry_run: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse a period that holds nothing."""
+        """Refuse a period that holds nothing, and one that UTC has no words for."""
         if self.created_from and self.created_to and self.created_from >= self.created_to:
             raise ValueError("`from` is not before `to`")
+        try:
+            for moment in (self.created_from, self.created_to):
+                _ = moment and moment.astimezone(UTC)
+        except OverflowError:
+            raise ValueError("`from` or `to` is out of range") from None
 
     @property
     def period(self) -> Period:
@@ -87,7 +94,7 @@ def read_request(body: bytes) -> BackfillRequest:
     """
     try:
         return _REQUEST.decode(body or b"{}")
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise InvalidBackfillError(f"not a backfill: {error}") from None
 
 
@@ -99,5 +106,5 @@ def read_page(body: bytes) -> BackfillPage:
     """
     try:
         return _PAGE.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise InvalidBackfillError(f"not a page of a backfill: {error}") from None
+    except UNREADABLE as error:
+        raise InvalidBackfillError(f"not a page of a backfill: {why(error)}") from None

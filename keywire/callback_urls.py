@@ -27,6 +27,7 @@ from urllib.parse import quote
 import msgspec
 
 from keywire.jobs import MAX_REFERENCE, Reference
+from keywire.unreadable import UNREADABLE
 
 ROUTE: Final = "video-indexer/callback/{token}"
 DEFAULT_TTL: Final = 7 * 24 * 60 * 60
@@ -100,7 +101,7 @@ def read_request(body: bytes) -> CallbackUrlRequest:
     """
     try:
         return _REQUEST.decode(body or b"{}")
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise InvalidRequestError(f"not a request for a callback URL: {error}") from None
 
 

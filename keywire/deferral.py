@@ -35,6 +35,7 @@ MISCONFIGURED_DELAY: Final = timedelta(minutes=2)
 # A video that is not found may have been found a moment too early: it is asked about once more.
 NOT_FOUND_DELAY: Final = timedelta(minutes=1)
 _LEAST: Final = timedelta(seconds=1)
+MAX_LAST_ERROR: Final = 500
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +89,5 @@ def _put_off(
     job: ExtractionJob, error: VideoIndexerError, delay: timedelta, *, attempts: int | None = None
 ) -> PutOff:
     tried = job.attempts + 1 if attempts is None else attempts
-    return PutOff(
-        job=msgspec.structs.replace(job, attempts=tried, last_error=str(error)), delay=max(_LEAST, delay)
-    )
+    later = msgspec.structs.replace(job, attempts=tried, last_error=str(error)[:MAX_LAST_ERROR])
+    return PutOff(job=later, delay=max(_LEAST, delay))

@@ -18,10 +18,9 @@ from typing import Final
 import msgspec
 
 from keywire.jobs import ExtractionJob, is_video_id
+from keywire.unreadable import UNREADABLE
 
 POISON_QUEUE: Final = "diagnostics-poison"
-# Base64 in the message and base64 around it: still below the queue's 64 KiB.
-KEPT_BYTES: Final = 32 * 1024
 # How far a record's clock may be before ours. A document that answered for a moment further off would
 # pass over every record until then.
 CLOCK_DIFFERENCE: Final = timedelta(days=1)
@@ -32,21 +31,18 @@ _BOM: Final = b"\xef\xbb\xbf"
 _OBJECT: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _LIST: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _TEXT: Final = msgspec.json.Decoder(str)
-# Invalid JSON and wrong types, invalid UTF-8, and brackets nested by the thousand.
-_UNREADABLE: Final = (msgspec.DecodeError, UnicodeError, RecursionError)
 
 
-class Refusal(msgspec.Struct, frozen=True, kw_only=True):
-    """What lies on the poison queue: something that came to nothing, and why.
+@dataclass(frozen=True, kw_only=True)
+class Refusal:
+    """Something that came to nothing.
 
     Attributes:
-        reason: Repeats nothing of the message, and can be logged.
-        received_at: When it came (UTC).
-        message: The record or, where that holds none, the message; base64 in JSON.
+        reason: Why; it repeats nothing of the message, and can be logged.
+        message: The record or, where that holds none, the message.
     """
 
     reason: str
-    received_at: datetime
     message: bytes
 
 
@@ -80,8 +76,8 @@ def read_message(
     """What to do about the records of a message, each for itself.
 
     Args:
-        body: `{"records": [...]}`; a list of records or a single one will do, so that what lies in a
-            refusal can be read again.
+        body: `{"records": [...]}`; a list of records or a single one will do, so that a refused one can be
+            read again.
         account_id: The Video Indexer account that is listened to.
         received_at: Now (UTC).
         traceparent: W3C trace context of the invocation.
@@ -89,16 +85,16 @@ def read_message(
     """
     try:
         records = _records(body.removeprefix(_BOM))
-    except _UNREADABLE:
-        return [refuse("the message is not JSON records", body, received_at)]
+    except UNREADABLE:
+        return [Refusal(reason="the message is not JSON records", message=body)]
 
     def read(record: bytes) -> Signal | Ignored | Refusal:
         try:
             found = _read(record, account_id.lower())
         except _InvalidRecordError as error:
-            return refuse(str(error), record, received_at)
-        except _UNREADABLE:
-            return refuse("the record is no readable object", record, received_at)
+            return Refusal(reason=str(error), message=record)
+        except UNREADABLE:
+            return Refusal(reason="the record is no readable object", message=record)
         if isinstance(found, Ignored):
             return found
         video_id, time = found
@@ -113,18 +109,6 @@ def read_message(
         return Signal(job=job, record=record)
 
     return [read(record) for record in records]
-
-
-def refuse(reason: str, message: bytes, received_at: datetime) -> Refusal:
-    """A refusal, of as much of the message as a queue takes."""
-    if len(message) > KEPT_BYTES:
-        reason = f"{reason} (the first {KEPT_BYTES} of {len(message)} bytes)"
-    return Refusal(reason=reason, received_at=received_at, message=message[:KEPT_BYTES])
-
-
-def encode(refusal: Refusal) -> str:
-    """The refusal as the text of a queue message."""
-    return msgspec.json.encode(refusal).decode()
 
 
 def _read(record: bytes, account_id: str) -> Ignored | tuple[str, datetime]:
@@ -170,7 +154,7 @@ def _text(fields: Mapping[str, bytes], name: str) -> str:
         raise _InvalidRecordError(f"{name} is missing")
     try:
         return _TEXT.decode(value)
-    except _UNREADABLE:
+    except UNREADABLE:
         raise _InvalidRecordError(f"{name} is not a text") from None
 
 

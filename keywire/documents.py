@@ -91,7 +91,7 @@ def build(
 
     A failed indexing has no keywords of its own, whatever came with it (a quarantined video's are not for
     readers): those of the last good version stay, and `keywords_version` says so. A removed video leaves
-    nothing but its ids.
+    nothing but its ids, the uploader's `reference` among them.
     """
     version = previous.version + 1 if previous else 1
     failed = content.state in FAILED_STATES

@@ -14,13 +14,16 @@ Any number of jobs for one video may run at once, here or on other instances:
 7. mark the version published.
 
 Who loses the race of step 5 starts again and asks again, so stale answers never win.
+
+Where that is wanted, what a removed video's history holds of its keywords is erased once its tombstone is
+published; every further job of the video makes sure of it.
 """
 
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final, Protocol
 
@@ -41,10 +44,8 @@ from keywire.video_indexer.errors import (
     TransientError,
     UnusableError,
 )
+from keywire.video_indexer.service_time import ServiceTime
 
-# A callback names no moment. What Video Indexer answers now is at least as new as its state some minutes
-# ago, whatever the difference between its clock and ours.
-CLOCK_DIFFERENCE: Final = timedelta(minutes=5)
 # More lost races than this in one job mean that something else is wrong; the queue tries again.
 MAX_ROUNDS: Final = 20
 # Below host.json's functionTimeout, over which Azure ends the whole worker with all its other jobs.
@@ -83,6 +84,8 @@ class Extraction:
         interests: What customers care about.
         account_id: The Video Indexer account (GUID).
         event_source: Its ARM resource id.
+        erase_removed: Whether the keywords of removed videos are erased from history.
+        service_time: A moment on Video Indexer's clock that had surely passed at one on ours.
         clock: The time now (UTC).
     """
 
@@ -92,6 +95,8 @@ class Extraction:
     interests: InterestSource
     account_id: str
     event_source: str
+    erase_removed: bool = False
+    service_time: Callable[[datetime], datetime] = ServiceTime().passed_at
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     async def run(self, job: ExtractionJob) -> Outcome:
@@ -118,20 +123,21 @@ class Extraction:
             try:
                 current = await self._publish(current)
                 if current and job.as_of and job.as_of <= current.as_of:
-                    return _ended(job, Outcome.ANSWERED, current.document)
+                    return await self._end(job, Outcome.ANSWERED, current.document)
                 asked_at = self.clock()
                 content, failure_message = await self._ask(job)
                 if current is None and content is REMOVED:
                     logger.info("video=%s job=%s never was here", job.video_id, job.job_id)
                     _count_end(job, Outcome.NEVER_WAS, content.state)
                     return Outcome.NEVER_WAS
-                as_of = max(job.as_of or asked_at - CLOCK_DIFFERENCE, current.as_of if current else _NEVER)
+                # A callback names no moment: what is answered now is as new as Video Indexer was when asked.
+                as_of = max(job.as_of or self.service_time(asked_at), current.as_of if current else _NEVER)
                 if current and hash_of(content) == current.document.content_hash:
                     if job.signal == "replay":
                         # Its rematches included: whoever lost events gets them all once more.
                         await version_events.resend(self.store, self.destinations, current.document)
                     await self._advance(current, as_of)
-                    return _ended(job, Outcome.UNCHANGED, current.document)
+                    return await self._end(job, Outcome.UNCHANGED, current.document)
                 document = documents.build(
                     content,
                     account_id=self.account_id,
@@ -148,8 +154,14 @@ class Extraction:
                 continue
             await self._clear(lost, document)
             self._count(job, document)
-            return _ended(job, Outcome.PUBLISHED, document)
+            return await self._end(job, Outcome.PUBLISHED, document)
         raise ConflictError(f"video {job.video_id} was changed by others {MAX_ROUNDS} times in a row")
+
+    async def _end(self, job: ExtractionJob, outcome: Outcome, document: KeywordDocument) -> Outcome:
+        if self.erase_removed and document.state == REMOVED.state:
+            erased = await self.store.erase_before(document)
+            logger.info("video=%s job=%s erased=%d files of its history", job.video_id, job.job_id, erased)
+        return _ended(job, outcome, document)
 
     def _count(self, job: ExtractionJob, document: KeywordDocument) -> None:
         since = job.as_of or job.received_at

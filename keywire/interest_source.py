@@ -1,7 +1,7 @@
 """The interests that are in force: read from storage when they change, never in the way of extraction.
 
 A broken or missing file changes nothing: the last good one stays, in this process and, by a copy in
-`control/`, in those that start meanwhile. What is wrong is logged once and kept for whoever asks.
+`control/`, in those that start meanwhile. What is wrong is logged once and noted for whoever asks.
 """
 
 import asyncio
@@ -9,14 +9,22 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from azure.core import MatchConditions
-from azure.core.exceptions import ResourceModifiedError, ResourceNotFoundError, ResourceNotModifiedError
+from azure.core.exceptions import (
+    AzureError,
+    ResourceModifiedError,
+    ResourceNotFoundError,
+    ResourceNotModifiedError,
+)
 
 from keywire import matching
+from keywire.interest_status import InterestStatus
 from keywire.interests import InvalidInterestsError
 from keywire.matching import Matcher
+from keywire.notes import Note
 
 if TYPE_CHECKING:
     from azure.storage.blob.aio import BlobClient
@@ -36,12 +44,14 @@ class InterestSource:
     Attributes:
         file: `config/interests.json`.
         last_good: The copy of the newest file that was good.
+        status: Where it is noted what came of reading the file.
         clock: Seconds that only grow.
         problem: What is wrong with the file now, or None.
     """
 
     file: "BlobClient"
     last_good: "BlobClient"
+    status: Note[InterestStatus]
     clock: Callable[[], float] = time.monotonic
     problem: str | None = field(default=None, init=False)
     _matcher: Matcher | None = field(default=None, init=False)
@@ -78,19 +88,36 @@ class InterestSource:
             self._looked_at = self.clock()
             return
         except ResourceNotFoundError:
+            self._etag = None
             await self._keep("there is no such file")
             if not len(self._matcher or ()):
                 self.problem = None  # nobody has written interests yet
+            await self._note()
             return
         self._etag = str(download.properties.etag)
         try:
             matcher = await asyncio.to_thread(matching.compile, body)
         except InvalidInterestsError as error:
             await self._keep(str(error))
+            await self._note()
             return
         self._matcher, self.problem, self._looked_at = matcher, None, self.clock()
         logger.info("interests=%d hash=%s in force", len(matcher), matcher.hash[:12])
         await self._copy(body, download.properties.last_modified.isoformat())
+        await self._note()
+
+    async def _note(self) -> None:
+        """Note what came of reading the file; that this fails is no reason to stop anything."""
+        status = InterestStatus(
+            etag=self._etag,
+            interests=len(self._matcher or ()),
+            problem=self.problem,
+            read_at=datetime.now(UTC),
+        )
+        try:
+            await self.status.write(status)
+        except AzureError as error:
+            logger.warning("the state of the interests was not noted: %s", type(error).__name__)
 
     async def _keep(self, problem: str) -> None:
         """Go on with what was good before, and say once why."""

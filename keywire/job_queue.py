@@ -30,8 +30,14 @@ class JobQueue:
         Raises:
             azure.core.exceptions.AzureError: Storage did not take it.
         """
+        await self.send_text(jobs.encode(job), delay=delay)
+
+    async def send_text(self, text: str, *, delay: timedelta = timedelta()) -> None:
+        """Queue a message as it is, like a job; one that only a newer version can read, for instance.
+
+        Raises:
+            azure.core.exceptions.AzureError: Storage did not take it.
+        """
         await self._queue.send_message(
-            jobs.encode(job),
-            visibility_timeout=math.ceil(delay.total_seconds()),
-            time_to_live=KEEP_FOREVER,
+            text, visibility_timeout=math.ceil(delay.total_seconds()), time_to_live=KEEP_FOREVER
         )

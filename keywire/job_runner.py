@@ -2,25 +2,27 @@
 
 What is raised makes the host try again after a while, up to `MAX_TRIES` times. That is for what nobody
 foresaw; on the last of these tries the job is put where a person finds it, with the reason, as the host would
-without one.
+without one. A job of a newer version is left to the instances that know it, for as long as a failure of Video
+Indexer would be waited for: nobody rolls out a version for longer.
 """
 
 import logging
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from keywire import deferral, jobs, poison, telemetry
 from keywire.deferral import GiveUp, PutOff
 from keywire.extraction import Extraction
 from keywire.job_queue import JobQueue
-from keywire.jobs import ExtractionJob, InvalidJobError
-from keywire.poison import PoisonQueue
+from keywire.jobs import ExtractionJob, InvalidJobError, NewerJobError
+from keywire.last_signals import LastSignals
+from keywire.poison import MAX_TRIES, PoisonQueue
 from keywire.video_indexer.errors import VideoIndexerError
 
-MAX_TRIES: Final = 5  # host.json's maxDequeueCount; a test compares them
+NEWER_DELAY: Final = timedelta(minutes=1)
 
 logger: Final = logging.getLogger(__name__)
 
@@ -33,6 +35,7 @@ class JobRunner:
         extraction: What a job does.
         queue: Where a job is put off to: the queue that it came from.
         poison: Where a job is given up to.
+        last_signals: Where it is noted that a signal came.
         clock: The time now (UTC).
         chance: A number from 0 to 1, another each time.
     """
@@ -40,6 +43,7 @@ class JobRunner:
     extraction: Extraction
     queue: JobQueue
     poison: PoisonQueue
+    last_signals: LastSignals
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     chance: Callable[[], float] = random.random
 
@@ -51,15 +55,30 @@ class JobRunner:
         """
         try:
             job = jobs.decode(body)
+        except NewerJobError as error:
+            await self._leave(body, error, tries)
+            return
         except InvalidJobError as error:
-            logger.error("job unreadable, given up: %s", error)  # noqa: TRY400 - the message says it all
-            await self.poison.send(poison.of_body(body, str(error), now=self.clock(), tries=tries))
-            telemetry.poison.add(1, {"queue": self.poison.name, "reason": "unreadable"})
+            await self._give_up_unreadable(body, error, tries)
             return
         with telemetry.span("extract", kind="consumer", traceparent=job.traceparent):
             await self._run(job, tries)
 
+    async def _leave(self, body: bytes, error: NewerJobError, tries: int) -> None:
+        if error.received_at is None or self.clock() - error.received_at >= deferral.MAX_AGE:
+            await self._give_up_unreadable(body, error, tries)
+            return
+        await self.queue.send_text(body.decode(), delay=NEWER_DELAY)
+        telemetry.deferrals.add(1, {"reason": "Newer"})
+        logger.warning("job put off for %.0f s: %s", NEWER_DELAY.total_seconds(), error)
+
+    async def _give_up_unreadable(self, body: bytes, error: InvalidJobError, tries: int) -> None:
+        await self.poison.send(poison.of_body(body, str(error), now=self.clock(), tries=tries))
+        telemetry.poison.add(1, {"queue": self.poison.name, "reason": "unreadable"})
+        logger.error("job unreadable, given up: %s", error)
+
     async def _run(self, job: ExtractionJob, tries: int) -> None:
+        await self.last_signals.note(job)
         try:
             await self.extraction.run(job)
         except VideoIndexerError as error:

@@ -95,7 +95,12 @@ def score_of(confidence: float | None, total_seconds: float) -> float:
 
 
 def _confidence(value: object) -> float | None:
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    try:
+        return float(value)
+    except OverflowError:
+        return None
 
 
 def _language(value: object) -> str | None:

@@ -7,7 +7,7 @@ it doesn't, more was removed than that, and the way goes back. How often is boun
 pages: a sweep always ends, and the next one finds what this one might have missed.
 """
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import msgspec
 
@@ -20,6 +20,10 @@ MAX_STEPS_BACK: Final = 20
 MAX_PAGES: Final = 10_000
 
 
+# From below zero the bounds above would never be reached.
+Count = Annotated[int, msgspec.Meta(ge=0)]
+
+
 class Cursor(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Where the next page begins.
 
@@ -30,10 +34,10 @@ class Cursor(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
         steps_back: How often a page didn't, so far.
     """
 
-    skip: int = 0
-    pages: int = 0
+    skip: Count = 0
+    pages: Count = 0
     tail: tuple[str, ...] = ()
-    steps_back: int = 0
+    steps_back: Count = 0
 
     def new(self, page: "ListPage") -> "list[ListedVideo]":
         """The videos of the page that begins here, without those of the tail, each once."""

@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING, Final, Protocol
 import msgspec
 
 from keywire import telemetry
+from keywire.in_parallel import for_each
 
 if TYPE_CHECKING:
     from azure.storage.queue.aio import QueueClient
 
 # Never: the default loses a message that nobody read for seven days.
-KEEP_FOREVER = -1
+KEEP_FOREVER: Final = -1
+# A video may concern thousands of interests, and a job has only minutes.
+AT_ONCE: Final = 8
 
 
 class _Type(msgspec.Struct):
@@ -44,7 +47,7 @@ class Destinations:
         self._publishers = publishers
 
     async def publish(self, events: Sequence[bytes]) -> None:
-        """Send all of `events` to each, in order; returns when all have taken all of them."""
+        """Send all of `events` to each, the first one first; returns when all have taken all of them."""
         for publisher in self._publishers:
             with telemetry.span(f"publish {publisher.name}", kind="producer"):
                 await publisher.publish(events)
@@ -66,6 +69,10 @@ class QueuePublisher:
         self._queue = queue
 
     async def publish(self, events: Sequence[bytes]) -> None:
-        """See `Publisher`."""
-        for event in events:
-            await self._queue.send_message(event.decode(), time_to_live=KEEP_FOREVER)
+        """See `Publisher`. What a version says of its keywords goes first, its interests in any order."""
+        for first in events[:1]:
+            await self._send(first)
+        await for_each(events[1:], self._send, at_once=AT_ONCE)
+
+    async def _send(self, event: bytes) -> None:
+        await self._queue.send_message(event.decode(), time_to_live=KEEP_FOREVER)

@@ -14,7 +14,7 @@ import logging
 import random
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -35,7 +35,12 @@ if TYPE_CHECKING:
     from azure.storage.blob.aio import BlobClient
 
 QUOTA_BLOB: Final = "quota.json"
-PATIENCE_SECONDS: Final = 10.0
+# How long a job stands in line, holding its place in a function. For jobs of backfill that is cheaper than
+# to be queued again and again: of those that a process has at once the last one comes through after about a
+# minute. Live jobs make room for others, who may have no question to ask.
+PATIENCE_SECONDS: Final[Mapping[Lane, float]] = {"live": 10.0, "backfill": 120.0}
+# Who knows that nothing comes before that doesn't stand in line for it.
+LONGEST_PAUSE_SECONDS: Final = 10.0
 # Each lost swap means that somebody else got slots, of which there are few.
 SWAPS: Final = 10
 JITTER_SECONDS: Final = 0.02
@@ -70,7 +75,7 @@ class QuotaGate:
         blob: `control/quota.json`.
         share: How much of the account's quota is ours, more than 0 and at most 1: others use it too.
         backfill_share: How much of that backfill may have.
-        patience_seconds: How long a job may wait here, holding its place in a function.
+        patience_seconds: How long a job stands in line, by lane.
         clock: The time in Unix seconds.
     """
 
@@ -80,7 +85,7 @@ class QuotaGate:
         *,
         share: float = 1.0,
         backfill_share: float = 0.5,
-        patience_seconds: float = PATIENCE_SECONDS,
+        patience_seconds: Mapping[Lane, float] = PATIENCE_SECONDS,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._blob = blob
@@ -89,11 +94,12 @@ class QuotaGate:
         self._clock = clock
         self._lines: Final[dict[Lane, _Line]] = {"live": _Line(), "backfill": _Line()}
         self._blocked_until = 0.0
+        self._because = ""
         self._lead = 0.0
 
     async def wait(self, lane: Lane) -> None:
         """See `keywire.video_indexer.gate.Gate`."""
-        give_up_at = self._clock() + self._patience
+        give_up_at = self._clock() + self._patience[lane]
         while True:
             slot = await self._slot(lane, give_up_at)
             await self._reach(slot)
@@ -101,15 +107,27 @@ class QuotaGate:
             if max(slot, self._blocked_until) <= self._clock() <= slot + LATE_SECONDS:
                 return
 
-    async def note_throttled(self, until_seconds: float) -> None:
+    async def check(self) -> None:
         """See `keywire.video_indexer.gate.Gate`."""
-        logger.warning("throttled: no request for %.0f s", until_seconds - self._clock())
+        ledger, _, _ = await self._read()
+        blocked_until = max(ledger.blocked_until, self._blocked_until)
+        if blocked_until > self._clock():
+            raise _stopped(blocked_until - self._clock(), ledger.blocked_because)
+
+    async def stop(self, until_seconds: float, *, because: str = "") -> None:
+        """See `keywire.video_indexer.gate.Gate`."""
+        seconds = until_seconds - self._clock()
+        if because:
+            logger.error("no request for %.0f s: %s", seconds, because)
+        else:
+            logger.warning("throttled: no request for %.0f s", seconds)
 
         def block(ledger: Ledger) -> Lease:
-            blocked = quota_slices.block(ledger, until=until_seconds, now=self._clock())
+            blocked = quota_slices.block(ledger, until=until_seconds, now=self._clock(), because=because)
             return Lease(ledger=blocked, slots=(), next_at=blocked.blocked_until)
 
-        self._blocked_until = block(Ledger(blocked_until=self._blocked_until)).next_at
+        ours = block(Ledger(blocked_until=self._blocked_until, blocked_because=self._because)).ledger
+        self._blocked_until, self._because = ours.blocked_until, ours.blocked_because
         for line in self._lines.values():
             line.slots.clear()
         await self._swap(block)
@@ -120,14 +138,22 @@ class QuotaGate:
         try:
             async with line.lock:
                 while (slot := line.take(self._clock())) is None:
-                    next_at = max(line.next_at, self._blocked_until, self._clock())
-                    if next_at > give_up_at:
-                        raise _throttled(next_at - self._clock())
+                    now = self._clock()
+                    next_at = max(line.next_at, self._blocked_until, now)
+                    if next_at > min(give_up_at, now + LONGEST_PAUSE_SECONDS):
+                        raise _stopped(self._away(lane, line, next_at - now), self._because)
                     await self._reach(next_at)
                     await self._lease(lane, line)
                 return slot
         finally:
             line.waiting -= 1
+
+    def _away(self, lane: Lane, line: _Line, seconds: float) -> float:
+        """How long whoever leaves the line should stay away, if the next slot comes in so many seconds."""
+        if lane == "live":
+            return seconds
+        # Until those are through who stand here.
+        return max(seconds, line.waiting * self._allowance.backfill_pace)
 
     async def _lease(self, lane: Lane, line: _Line) -> None:
         """Get slots for everybody who waits in the lane, as far as there are any."""
@@ -138,6 +164,8 @@ class QuotaGate:
             return quota_slices.grant(ledger, self._allowance, lane, wanted=line.waiting, now=now)
 
         lease = await self._swap(grant)
+        stopped = lease.ledger.blocked_until > self._clock()
+        self._because = lease.ledger.blocked_because if stopped else ""
         line.slots.extend(lease.slots)
         line.next_at = lease.next_at
 
@@ -192,7 +220,8 @@ class QuotaGate:
             await asyncio.sleep(ahead)
 
 
-def _throttled(retry_after: float) -> ThrottledError:
-    error = ThrottledError(f"the quota is used up for {retry_after:.1f} s")
-    error.retry_after = retry_after
+def _stopped(retry_after: float, because: str) -> ThrottledError:
+    said = f"nobody asks for {retry_after:.1f} s: {because}" if because else None
+    error = ThrottledError(said or f"the quota is used up for {retry_after:.1f} s")
+    error.retry_after, error.because = retry_after, because
     return error

@@ -10,9 +10,12 @@ requests may differ on their way. That costs a sixtieth of the minute and nobody
 
 Slots are granted in the order of time, so the last few tell all: a window of n has room again when the
 n-th last slot leaves it. Nothing is pruned by a clock, and the ledger never grows.
+
+Live jobs may spend their minute at once. Backfill is paced: by its own share, and by what all take
+together. So a backlog gets what live jobs leave, and slots become free evenly: a live job that finds the
+minute used up waits for one of the next, not for the rest of the minute.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -30,8 +33,8 @@ MARGIN_SECONDS: Final = 1.0
 # How far ahead slots are granted. A process that holds some does not hear of a 429 before they are spent;
 # and as slots are in the order of time, one of backfill in the future would hold up live jobs until then.
 SLICE_SECONDS: Final[dict[Lane, float]] = {"live": 1.0, "backfill": 0.0}
-# Backfill would spend its minute in a few seconds; what it takes is spread over stretches of this length.
-STRETCH_SECONDS: Final = 10.0
+# How far backfill may catch up with its pace after it was held up.
+CATCH_UP_SECONDS: Final = 2.0
 # Whoever was told the next moment needs a little to come back, from a queue perhaps.
 LIVE_FIRST_SECONDS: Final = 1.0
 # No answer may stop everything for longer: asking once more is the better way to find out.
@@ -44,14 +47,20 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     Attributes:
         slots: The newest slots that were granted, as many as a minute has, oldest first.
         backfill: The same for those that backfill got.
-        blocked_until: Nothing is granted before it: Video Indexer said 429.
+        blocked_until: Nothing is granted before it: Video Indexer said 429, or can't be asked.
+        blocked_because: Why it can't; empty after a 429.
         live_until: Backfill gets nothing before it: live jobs are waiting.
+        paced_until: When the slots that were granted are worked off at the pace of all.
+        backfill_paced_until: The same for backfill's slots at its pace.
     """
 
     slots: tuple[float, ...] = ()
     backfill: tuple[float, ...] = ()
     blocked_until: float = 0.0
+    blocked_because: str = ""
     live_until: float = 0.0
+    paced_until: float = 0.0
+    backfill_paced_until: float = 0.0
 
     def used(self, now: float) -> int:
         """How many requests were granted in the last minute."""
@@ -75,12 +84,22 @@ class Allowance:
     """What is ours of the account's quota.
 
     Attributes:
-        ours: Windows for all slots.
-        backfill: Windows for those of backfill.
+        ours: Windows for all slots, the longest last.
+        backfill: Windows for those of backfill, the same.
     """
 
     ours: tuple[Window, ...]
     backfill: tuple[Window, ...]
+
+    @property
+    def pace(self) -> float:
+        """The seconds between two slots that use up what is ours and no more."""
+        return self.ours[-1].seconds / self.ours[-1].limit
+
+    @property
+    def backfill_pace(self) -> float:
+        """The same for backfill's share."""
+        return self.backfill[-1].seconds / self.backfill[-1].limit
 
     @staticmethod
     def of(share: float, backfill_share: float) -> "Allowance":
@@ -90,7 +109,6 @@ class Allowance:
             ours=(_window(1, REQUESTS_PER_SECOND * share), _window(60, REQUESTS_PER_MINUTE * share)),
             backfill=(
                 _window(1, REQUESTS_PER_SECOND * for_backfill),
-                Window(STRETCH_SECONDS, math.ceil(REQUESTS_PER_MINUTE * for_backfill * STRETCH_SECONDS / 60)),
                 _window(60, REQUESTS_PER_MINUTE * for_backfill),
             ),
         )
@@ -117,6 +135,7 @@ def grant(ledger: Ledger, allowance: Allowance, lane: Lane, *, wanted: int, now:
     Live jobs that get fewer than they want keep backfill out until they could have asked again.
     """
     slots, backfill = list(ledger.slots), list(ledger.backfill)
+    paced_until, backfill_paced_until = ledger.paced_until, ledger.backfill_paced_until
     earliest = max(now, ledger.blocked_until)
     if lane == "backfill":
         earliest = max(earliest, ledger.live_until)
@@ -124,13 +143,16 @@ def grant(ledger: Ledger, allowance: Allowance, lane: Lane, *, wanted: int, now:
     while True:
         free_at = max(earliest, *slots[-1:], *(window.free_at(slots) for window in allowance.ours))
         if lane == "backfill":
-            free_at = max(free_at, *(window.free_at(backfill) for window in allowance.backfill))
+            on_pace = max(paced_until, backfill_paced_until) - CATCH_UP_SECONDS
+            free_at = max(free_at, on_pace, *(window.free_at(backfill) for window in allowance.backfill))
         if len(granted) >= wanted or free_at > now + SLICE_SECONDS[lane]:
             break
         granted.append(free_at)
         slots.append(free_at)
+        paced_until = max(paced_until, free_at) + allowance.pace
         if lane == "backfill":
             backfill.append(free_at)
+            backfill_paced_until = max(backfill_paced_until, free_at) + allowance.backfill_pace
     live_until = ledger.live_until
     if lane == "live" and len(granted) < wanted:
         live_until = max(live_until, free_at + LIVE_FIRST_SECONDS)
@@ -138,15 +160,20 @@ def grant(ledger: Ledger, allowance: Allowance, lane: Lane, *, wanted: int, now:
         slots=_newest(slots, allowance.ours),
         backfill=_newest(backfill, allowance.backfill),
         blocked_until=ledger.blocked_until,
+        blocked_because=ledger.blocked_because,
         live_until=live_until,
+        paced_until=paced_until,
+        backfill_paced_until=backfill_paced_until,
     )
     return Lease(ledger=changed, slots=tuple(granted), next_at=free_at)
 
 
-def block(ledger: Ledger, *, until: float, now: float) -> Ledger:
+def block(ledger: Ledger, *, until: float, now: float, because: str = "") -> Ledger:
     """Grant nothing before `until`, nor before what was noted earlier."""
     until = min(until, now + MAX_BLOCK_SECONDS)
-    return msgspec.structs.replace(ledger, blocked_until=max(ledger.blocked_until, until))
+    if until <= ledger.blocked_until:
+        return ledger
+    return msgspec.structs.replace(ledger, blocked_until=until, blocked_because=because)
 
 
 def encode(ledger: Ledger) -> bytes:

@@ -6,13 +6,16 @@ indexed again, or removed, shows in no such window. It converges: what was queue
 What is still queued may be, and costs a look at its document.
 
 Runs are one at a time, by a lease. Each page is noted when its jobs are queued; a run that fails, or that
-takes too long, is gone on with by the next.
+takes too long, is gone on with by the next. So is one with more documents whose videos were not listed than a
+run may ask about: a list that comes back short puts an account in question, and it is asked about slowly.
 """
 
 import asyncio
+import io
 import logging
 import time
 from datetime import datetime
+from itertools import batched
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -40,6 +43,10 @@ if TYPE_CHECKING:
 
 # Below host.json's functionTimeout, over which Azure ends the whole worker.
 TOTAL_SECONDS: Final = 240.0
+# What half of the quota does until the next run, and some of what is left of it.
+MOST_UNLISTED: Final = 500
+# Documents that are looked at between two notes of how far that is.
+LOOKED_AT_ONCE: Final = 500
 
 logger: Final = logging.getLogger(__name__)
 
@@ -122,7 +129,7 @@ class _Run:
             await self._listed.create_append_blob()
         while progress.cursor is not None:
             step = await self._sweep.compare(progress.cursor, Period(after=progress.since), marks_of)
-            await self._sweep.send(step.findings, self._traceparent)
+            await self._send(step.findings, progress)
             if progress.is_full and step.video_ids:
                 await self._listed.append_block(
                     "".join(f"{video_id}\n" for video_id in step.video_ids).encode()
@@ -135,15 +142,13 @@ class _Run:
                 seconds=time.perf_counter() - began,
             )
             await self._file.write(reconciliation_state.advanced(self._file.state, progress))
+        rest: list[str] = []
         if progress.is_full:
-            questions = await self._unlisted(everything, progress.started)
-            await self._sweep.send(questions, self._traceparent)
-            progress = msgspec.structs.replace(
-                progress,
-                counts=progress.counts + Counts(unlisted=len(questions)),
-                seconds=time.perf_counter() - began,
-            )
-        await self._end(progress)
+            progress, rest = await self._ask_about_unlisted(everything, progress, began)
+        if rest:
+            logger.info("reconciliation unlisted=%d and more, for the next run", progress.counts.unlisted)
+        else:
+            await self._end(progress)
 
     async def note_failure(self, error: Exception) -> None:
         """Note why the run did not get through, where that can be noted at all."""
@@ -153,23 +158,54 @@ class _Run:
         except AzureError as another:
             logger.warning("reconciliation's failure was not noted: %s", type(another).__name__)
 
-    async def _unlisted(self, marks: dict[str, Mark], started: datetime) -> list[Finding]:
-        """The documents whose videos the list did not show: a question, which only extraction answers.
+    async def _send(self, findings: list[Finding], progress: Progress) -> None:
+        await self._sweep.send(findings, self._traceparent, queued_before=progress.counts.found)
 
-        Those written since the sweep began may be of videos that are newer than it.
+    async def _ask_about_unlisted(
+        self, marks: dict[str, Mark], progress: Progress, began: float
+    ) -> tuple[Progress, list[str]]:
+        """Queue the videos that the list did not show: a question, which only extraction answers.
+
+        Returns how far that is, and which documents are left to be looked at by the next run.
+        """
+        unlisted = await self._unlisted(marks, progress)
+        room = MOST_UNLISTED
+        for some in batched(unlisted, LOOKED_AT_ONCE, strict=False):
+            tombstones = await self._marks.tombstones(
+                video_id for video_id in some if marks[video_id].published
+            )
+            open_ones = [video_id for video_id in some if video_id not in tombstones]
+            asked = open_ones[:room]
+            await self._send(
+                [Finding(video_id=video_id, reason=Reason.UNLISTED, as_of=None) for video_id in asked],
+                progress,
+            )
+            room -= len(asked)
+            progress = msgspec.structs.replace(
+                progress,
+                looked_at=some[-1] if asked == open_ones else asked[-1],
+                counts=progress.counts + Counts(unlisted=len(asked)),
+                seconds=time.perf_counter() - began,
+            )
+            await self._file.write(reconciliation_state.advanced(self._file.state, progress))
+            if room == 0:
+                break
+        return progress, [video_id for video_id in unlisted if video_id > progress.looked_at]
+
+    async def _unlisted(self, marks: dict[str, Mark], progress: Progress) -> list[str]:
+        """The documents whose videos the list did not show, without those that were looked at.
+
+        Those written since the sweep began may be of videos that are newer than it. From `marks` the listed
+        ones are taken away: an account's worth of them is not needed twice.
         """
         listed = await (await self._listed.download_blob()).readall()
-        for line in listed.splitlines():
-            marks.pop(line.decode(), None)
-        open_ones = {video_id: mark for video_id, mark in marks.items() if mark.written < started.timestamp()}
-        tombstones = await self._marks.tombstones(
-            video_id for video_id, mark in open_ones.items() if mark.published
+        for line in io.BytesIO(listed):
+            marks.pop(line.decode().rstrip(), None)
+        return sorted(
+            video_id
+            for video_id, mark in marks.items()
+            if video_id > progress.looked_at and mark.written < progress.started.timestamp()
         )
-        return [
-            Finding(video_id=video_id, reason=Reason.UNLISTED, as_of=None)
-            for video_id in open_ones
-            if video_id not in tombstones
-        ]
 
     async def _end(self, progress: Progress) -> None:
         result = Result.of(progress, ended=self._sweep.clock())

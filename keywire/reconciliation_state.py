@@ -37,6 +37,7 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
         started: When it began (UTC).
         since: Look at videos created from then on; None in a full sweep.
         cursor: Where it goes on; None where only the documents without a listed video are left.
+        looked_at: Of those, in the order of their videos' ids, the last one that was looked at.
         counts: What it came to so far.
         pages: How many pages it has seen.
         seconds: How long it worked.
@@ -45,6 +46,7 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     started: datetime
     since: datetime | None = None
     cursor: Cursor | None = Cursor()
+    looked_at: str = ""
     counts: Counts = Counts()
     pages: int = 0
     seconds: float = 0.0

@@ -8,8 +8,12 @@ from typing import Annotated, Final, Literal
 import msgspec
 
 from keywire.operation_ids import OperationId
+from keywire.unreadable import UNREADABLE, why
 
 QUEUE: Final = "rematch"
+# Each page's message repeats the request, and in a poison message it must be whole.
+MAX_REQUEST_BYTES: Final = 28 * 1024
+
 InterestId = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 
 
@@ -35,7 +39,7 @@ class RematchPage(msgspec.Struct, frozen=True, kw_only=True, rename="camel", for
     operation_id: OperationId
     request: RematchRequest
     traceparent: str | None
-    page: int = 1
+    page: Annotated[int, msgspec.Meta(ge=1, le=999_999)] = 1
     marker: str | None = None
     message_version: Literal[1] = 1
 
@@ -69,12 +73,15 @@ def read_request(body: bytes) -> RematchRequest:
     """Read the body of a request; an empty one asks for everything.
 
     Raises:
-        InvalidRematchError: It is something else.
+        InvalidRematchError: It is something else, or too long for a message.
     """
     try:
-        return _REQUEST.decode(body or b"{}")
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        request = _REQUEST.decode(body or b"{}")
+    except UNREADABLE as error:
         raise InvalidRematchError(f"not a rematch: {error}") from None
+    if len(msgspec.json.encode(request)) > MAX_REQUEST_BYTES:
+        raise InvalidRematchError("not a rematch: too many interests for one; leave them out to mean all")
+    return request
 
 
 def read_page(body: bytes) -> RematchPage:
@@ -85,5 +92,5 @@ def read_page(body: bytes) -> RematchPage:
     """
     try:
         return _PAGE.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise InvalidRematchError(f"not a page of a rematch: {error}") from None
+    except UNREADABLE as error:
+        raise InvalidRematchError(f"not a page of a rematch: {why(error)}") from None

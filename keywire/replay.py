@@ -1,27 +1,26 @@
 """Replay: jobs again, for videos that an operator names or for what lies on a poison queue.
 
 A replayed job asks Video Indexer like any other, and where nothing is new it sends the stored events once
-more: the same bytes, which whoever has them drops by their ids. Each replay is noted in `control/replays/`.
+more: the same bytes, which whoever has them drops by their ids. A page of a backfill or a rematch goes back
+to its queue as it was. Each replay is noted in `control/replays/`.
 """
 
-import base64
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import msgspec
 
-from keywire import jobs
+from keywire import backfill_orders, diagnostics, jobs, poison, rematch_orders
 from keywire.job_queue import JobQueue
 from keywire.jobs import ExtractionJob, InvalidJobError, Moment, VideoId
-from keywire.poison import PoisonMessage
 from keywire.store import AS_OF, video_of
+from keywire.unreadable import UNREADABLE
 
 if TYPE_CHECKING:
     from azure.storage.blob.aio import ContainerClient
-    from azure.storage.queue import QueueMessage
     from azure.storage.queue.aio import QueueClient
 
 MAX_VIDEOS: Final = 1000
@@ -30,7 +29,11 @@ MAX_JOBS: Final = 2000
 # How long messages of a poison queue are out of others' sight while they are replayed.
 HOLD_SECONDS: Final = 120
 
-type PoisonedQueue = Literal["extraction", "backfill"]
+type PoisonedQueue = Literal["extraction", "backfill", "diagnostics", "rematch", "backfill-pages"]
+_READ_PAGE: Final[Mapping[PoisonedQueue, Callable[[bytes], object]]] = {
+    rematch_orders.QUEUE: rematch_orders.read_page,
+    backfill_orders.QUEUE: backfill_orders.read_page,
+}
 
 logger: Final = logging.getLogger(__name__)
 
@@ -44,7 +47,7 @@ class ReplayRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel", f
 
     Attributes:
         videos: Their ids.
-        poison: The queue whose poison queue is replayed.
+        poison: The queue whose poison queue is replayed; `diagnostics` is that of Video Indexer's own log.
         since, until: Videos whose documents answer for a moment from `since` to before `until`.
         dry_run: Only count.
     """
@@ -60,8 +63,8 @@ class ReplayResult(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """What a replay did, or would do.
 
     Attributes:
-        jobs: Jobs that were queued.
-        unreadable: Messages of a poison queue that are no jobs; they stay there.
+        jobs: Jobs and pages that were queued; in a dry run of a poison queue, its messages.
+        unreadable: Messages of a poison queue of which nothing can be made; they stay there.
         more: Whether there is more to do than one request does.
     """
 
@@ -72,7 +75,6 @@ class ReplayResult(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 _REQUEST: Final = msgspec.json.Decoder(ReplayRequest)
-_POISON: Final = msgspec.json.Decoder(PoisonMessage)
 
 
 def read_request(body: bytes) -> ReplayRequest:
@@ -83,7 +85,7 @@ def read_request(body: bytes) -> ReplayRequest:
     """
     try:
         request = _REQUEST.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise InvalidReplayError(f"not a replay: {error}") from None
     ranged = request.since is not None or request.until is not None
     if [request.videos is not None, request.poison is not None, ranged].count(True) != 1:
@@ -99,6 +101,7 @@ class Replay:
 
     Attributes:
         queue: Where jobs go.
+        pages: Where pages of operations go, by the name of their queue.
         poison: The poison queue of each queue; clients that don't decode.
         documents: The container `keywords`.
         control: The container `control`.
@@ -107,6 +110,7 @@ class Replay:
     """
 
     queue: JobQueue
+    pages: Callable[[PoisonedQueue], JobQueue]
     poison: Callable[[PoisonedQueue], "QueueClient"]
     documents: "ContainerClient"
     control: "ContainerClient"
@@ -163,20 +167,50 @@ class Replay:
         if request.dry_run:
             waiting = (await queue.get_queue_properties()).approximate_message_count or 0
             return ReplayResult(dry_run=True, jobs=min(waiting, MAX_JOBS), more=waiting > MAX_JOBS)
-        replayed = unreadable = 0
+        taken = replayed = unreadable = 0
         messages = queue.receive_messages(
             messages_per_page=32, visibility_timeout=HOLD_SECONDS, max_messages=MAX_JOBS
         )
         async for message in messages:
-            video_id = _video_in(message)
-            if video_id is None:
+            taken += 1
+            sent = await self._send_again(name, poison.original(message.content), traceparent)
+            if sent == 0:
                 unreadable += 1
                 continue
-            await self.queue.send(self._job(video_id, traceparent))
             await queue.delete_message(message)
-            replayed += 1
-        more = replayed + unreadable == MAX_JOBS
-        return ReplayResult(dry_run=False, jobs=replayed, unreadable=unreadable, more=more)
+            replayed += sent
+        return ReplayResult(dry_run=False, jobs=replayed, unreadable=unreadable, more=taken == MAX_JOBS)
+
+    async def _send_again(self, name: PoisonedQueue, body: bytes, traceparent: str) -> int:
+        """Queue what a message asks for: how many messages that made, 0 where it can't be read."""
+        if read_page := _READ_PAGE.get(name):
+            try:
+                read_page(body)
+            except ValueError:
+                return 0
+            await self.pages(name).send_text(body.decode())
+            return 1
+        found = self._from_log(body) if name == "diagnostics" else _from_queue(body)
+        for job in found:
+            again = self._job(job.video_id, traceparent)
+            # What the uploader calls the video, and what a newer version put there, is nowhere else.
+            await self.queue.send(
+                msgspec.structs.replace(again, reference=job.reference, further=job.further)
+            )
+        return len(found)
+
+    def _from_log(self, body: bytes) -> Sequence[ExtractionJob]:
+        """The jobs that records of Video Indexer's own log ask for; none where one can't be read."""
+        readings = diagnostics.read_message(
+            body,
+            account_id=self.account_id,
+            received_at=self.clock(),
+            traceparent=None,
+            new_job_id=jobs.new_job_id,
+        )
+        if any(isinstance(reading, diagnostics.Refusal) for reading in readings):
+            return []
+        return [reading.job for reading in readings if isinstance(reading, diagnostics.Signal)]
 
     def _job(self, video_id: str, traceparent: str) -> ExtractionJob:
         return ExtractionJob(
@@ -188,18 +222,8 @@ class Replay:
         )
 
 
-def _video_in(message: "QueueMessage") -> str | None:
-    """The video of a poison message, whether we wrote it or the host; None where there is none to be read."""
+def _from_queue(body: bytes) -> Sequence[ExtractionJob]:
     try:
-        body = base64.b64decode(message.content, validate=True)
-    except ValueError:
-        return None
-    try:
-        return jobs.decode(body).video_id
+        return [jobs.decode(body)]
     except InvalidJobError:
-        pass
-    try:
-        job = _POISON.decode(body).job
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return None
-    return job.video_id if job else None
+        return []

@@ -6,6 +6,7 @@ after a cold start waits for nothing of the extraction.
 """
 
 import logging
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Final
@@ -24,19 +25,22 @@ from keywire.settings import (
 
 if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
-    from azure.storage.blob.aio import BlobServiceClient
-    from azure.storage.queue.aio import QueueClient
+    from azure.storage.blob.aio import BlobServiceClient, ContainerClient
+    from azure.storage.queue.aio import QueueClient, QueueServiceClient
 
-    from keywire.backfill_pages import BackfillPages
+    from keywire.backfill_orders import BackfillPage
     from keywire.backfills import Backfills
     from keywire.document_marks import DocumentMarks
     from keywire.extraction import Extraction
+    from keywire.health import Health
     from keywire.interest_source import InterestSource
     from keywire.job_runner import JobRunner
+    from keywire.page_runner import PageRunner
+    from keywire.poison import PoisonQueue
     from keywire.poison_keeper import PoisonKeeper
     from keywire.publishers import Destinations
     from keywire.reconciliation import Reconciliation
-    from keywire.rematch_pages import RematchPages
+    from keywire.rematch_orders import RematchPage
     from keywire.rematches import Rematches
     from keywire.replay import Replay
     from keywire.sweep import Sweep
@@ -58,7 +62,12 @@ _CLIENT_OPTIONS: Final[dict[str, Any]] = {
 }
 
 # Clients that log whole URLs or every request: ours are logged where they are made, without a query.
-for _name in ("azure.core.pipeline.policies.http_logging_policy", "azure.identity", "httpx"):
+for _name in (
+    "azure.core.pipeline.policies.http_logging_policy",
+    "azure.identity",
+    "azure.monitor.opentelemetry.exporter",
+    "httpx",
+):
     logging.getLogger(_name).setLevel(logging.WARNING)
 
 
@@ -98,10 +107,12 @@ class Services:
 
     def _runner(self, queue: str, extraction: "Extraction") -> "JobRunner":
         from keywire.job_runner import JobRunner  # noqa: PLC0415
+        from keywire.last_signals import LastSignals  # noqa: PLC0415
         from keywire.poison import PoisonQueue  # noqa: PLC0415
 
         return JobRunner(
             extraction=extraction,
+            last_signals=LastSignals(self._control),
             queue=JobQueue(self.queue(queue)),
             poison=PoisonQueue(self.queue(f"{queue}-poison")),
         )
@@ -123,6 +134,7 @@ class Services:
             endpoint=account.resource_manager_endpoint,
             audience=account.resource_manager_audience,
             resource_id=account.resource_id,
+            restricted=account.restricted_token,
         )
         return VideoIndexerClient(
             http,
@@ -140,10 +152,14 @@ class Services:
         from keywire.quota import QUOTA_BLOB, QuotaGate  # noqa: PLC0415
         from keywire.video_indexer.gate import OpenGate  # noqa: PLC0415
 
-        share = self.settings.video_indexer.quota_share
-        if share is None:
+        account = self.settings.video_indexer
+        if account.quota_share is None:
             return OpenGate()
-        return QuotaGate(self.blobs.get_blob_client(CONTROL_CONTAINER, QUOTA_BLOB), share=share)
+        return QuotaGate(
+            self.blobs.get_blob_client(CONTROL_CONTAINER, QUOTA_BLOB),
+            share=account.quota_share,
+            backfill_share=account.backfill_share,
+        )
 
     @cached_property
     def extraction(self) -> "Extraction":
@@ -163,14 +179,17 @@ class Services:
             interests=self.interests,
             account_id=account.account_id,
             event_source=account.resource_id,
+            service_time=self.video_indexer.time.passed_at,
+            erase_removed=self.settings.erase_removed,
         )
 
     @cached_property
-    def diagnostics_poison(self) -> "QueueClient":
+    def diagnostics_poison(self) -> "PoisonQueue":
         """Where records of Video Indexer's own log go that came to nothing."""
         from keywire import diagnostics  # noqa: PLC0415
+        from keywire.poison import PoisonQueue  # noqa: PLC0415
 
-        return self.queue(diagnostics.POISON_QUEUE)
+        return PoisonQueue(self.queue(diagnostics.POISON_QUEUE))
 
     @cached_property
     def rematches(self) -> "Rematches":
@@ -178,20 +197,30 @@ class Services:
         from keywire import rematch_orders  # noqa: PLC0415
         from keywire.rematches import Rematches  # noqa: PLC0415
 
-        return Rematches(self.blobs.get_container_client(CONTROL_CONTAINER), self.queue(rematch_orders.QUEUE))
+        return Rematches(self._control, self.queue(rematch_orders.QUEUE))
 
     @cached_property
-    def rematch_pages(self) -> "RematchPages":
-        """What does a page of a rematch."""
+    def rematch_pages(self) -> "PageRunner[RematchPage]":
+        """Runs the pages of rematches."""
+        from keywire import rematch_orders  # noqa: PLC0415
         from keywire.rematch import Rematch  # noqa: PLC0415
         from keywire.rematch_pages import RematchPages  # noqa: PLC0415
 
-        return RematchPages(
+        pages = RematchPages(
             Rematch(extraction=self.extraction),
             self.blobs.get_container_client(KEYWORDS_CONTAINER),
             self.rematches,
             self.settings.video_indexer.account_id,
         )
+        return self._page_runner(rematch_orders.QUEUE, rematch_orders.read_page, pages.run)
+
+    def _page_runner[P](
+        self, queue: str, read: Callable[[bytes], P], do: Callable[[P], Awaitable[None]]
+    ) -> "PageRunner[P]":
+        from keywire.page_runner import PageRunner  # noqa: PLC0415
+        from keywire.poison import PoisonQueue  # noqa: PLC0415
+
+        return PageRunner(read=read, do=do, poison=PoisonQueue(self.queue(f"{queue}-poison")))
 
     @cached_property
     def reconciliation(self) -> "Reconciliation":
@@ -201,7 +230,7 @@ class Services:
         return Reconciliation(
             self._sweep(self.job_queue, "reconciliation"),
             self._marks,
-            self.blobs.get_container_client(CONTROL_CONTAINER),
+            self._control,
         )
 
     @cached_property
@@ -210,17 +239,16 @@ class Services:
         from keywire import backfill_orders  # noqa: PLC0415
         from keywire.backfills import Backfills  # noqa: PLC0415
 
-        return Backfills(
-            self.blobs.get_container_client(CONTROL_CONTAINER), self.queue(backfill_orders.QUEUE)
-        )
+        return Backfills(self._control, self.queue(backfill_orders.QUEUE))
 
     @cached_property
-    def backfill_pages(self) -> "BackfillPages":
-        """What does a page of a backfill."""
+    def backfill_pages(self) -> "PageRunner[BackfillPage]":
+        """Runs the pages of backfills."""
+        from keywire import backfill_orders  # noqa: PLC0415
         from keywire.backfill_pages import BackfillPages  # noqa: PLC0415
 
-        queue = JobQueue(self.queue(jobs.BACKFILL_QUEUE))
-        return BackfillPages(self._sweep(queue, "backfill"), self._marks, self.backfills)
+        pages = BackfillPages(self._sweep(self._backlog, "backfill"), self._marks, self.backfills)
+        return self._page_runner(backfill_orders.QUEUE, backfill_orders.read_page, pages.run)
 
     @property
     def _marks(self) -> "DocumentMarks":
@@ -230,21 +258,28 @@ class Services:
             self.blobs.get_container_client(KEYWORDS_CONTAINER), self.settings.video_indexer.account_id
         )
 
+    @property
+    def _backlog(self) -> JobQueue:
+        return JobQueue(self.queue(jobs.BACKFILL_QUEUE))
+
     def _sweep(self, queue: JobQueue, signal: jobs.Signal) -> "Sweep":
         from keywire.sweep import Sweep  # noqa: PLC0415
         from keywire.video_indexer.listing import list_videos  # noqa: PLC0415
 
-        source = self.video_indexer.in_lane("backfill") if signal == "backfill" else self.video_indexer
-        return Sweep(videos=partial(list_videos, source), queue=queue, signal=signal)
+        videos = partial(list_videos, self.video_indexer.in_lane("backfill"))
+        return Sweep(videos=videos, queue=queue, backlog=self._backlog, signal=signal)
 
     @cached_property
     def interests(self) -> "InterestSource":
         """What customers care about."""
         from keywire.interest_source import InterestSource  # noqa: PLC0415
+        from keywire.interest_status import STATUS_BLOB, InterestStatus  # noqa: PLC0415
+        from keywire.notes import Note  # noqa: PLC0415
 
         return InterestSource(
             file=self.blobs.get_blob_client(CONFIG_CONTAINER, INTERESTS_BLOB),
             last_good=self.blobs.get_blob_client(CONTROL_CONTAINER, INTERESTS_BLOB),
+            status=Note(self._control.get_blob_client(STATUS_BLOB), InterestStatus),
         )
 
     @cached_property
@@ -272,6 +307,10 @@ class Services:
         assert storage.blob_service_uri is not None
         return BlobServiceClient(storage.blob_service_uri, self.credential, **_CLIENT_OPTIONS)
 
+    @property
+    def _control(self) -> "ContainerClient":
+        return self.blobs.get_container_client(CONTROL_CONTAINER)
+
     @cached_property
     def replay(self) -> "Replay":
         """The replay use case."""
@@ -279,18 +318,47 @@ class Services:
 
         return Replay(
             queue=self.job_queue,
+            pages=lambda name: JobQueue(self.queue(name)),
             poison=lambda name: self.queue(f"{name}-poison", encoded=False),
             documents=self.blobs.get_container_client(KEYWORDS_CONTAINER),
-            control=self.blobs.get_container_client(CONTROL_CONTAINER),
+            control=self._control,
             account_id=self.settings.video_indexer.account_id,
+        )
+
+    @cached_property
+    def health(self) -> "Health":
+        """How Keywire is."""
+        from keywire.health import Health  # noqa: PLC0415
+        from keywire.interest_check import InterestCheck  # noqa: PLC0415
+        from keywire.interest_status import STATUS_BLOB, InterestStatus  # noqa: PLC0415
+        from keywire.last_signals import LastSignals  # noqa: PLC0415
+        from keywire.notes import Note  # noqa: PLC0415
+        from keywire.probe import PROBE_BLOB, Probe, ProbeResult  # noqa: PLC0415
+        from keywire.queue_depths import ALL_QUEUES, QueueDepths  # noqa: PLC0415
+        from keywire.quota import QUOTA_BLOB  # noqa: PLC0415
+        from keywire.quota_slices import Ledger  # noqa: PLC0415
+        from keywire.reconciliation_state import STATE_BLOB, State  # noqa: PLC0415
+
+        blob = self._control.get_blob_client
+        return Health(
+            depths=QueueDepths(queues={name: self.queue(name, encoded=False) for name in ALL_QUEUES}),
+            probe=Probe(client=lambda: self.video_indexer, note=Note(blob(PROBE_BLOB), ProbeResult)),
+            interests=InterestCheck(
+                file=self.blobs.get_blob_client(CONFIG_CONTAINER, INTERESTS_BLOB),
+                status=Note(blob(STATUS_BLOB), InterestStatus),
+            ),
+            last_signals=LastSignals(self._control),
+            reconciliation=Note(blob(STATE_BLOB), State),
+            quota=Note(blob(QUOTA_BLOB), Ledger),
         )
 
     @cached_property
     def poison_keeper(self) -> "PoisonKeeper":
         """Keeps what the host gave up."""
         from keywire.poison_keeper import PoisonKeeper  # noqa: PLC0415
+        from keywire.queue_depths import WORK_QUEUES  # noqa: PLC0415
 
-        names = [f"{queue}-poison" for queue in (jobs.QUEUE, jobs.BACKFILL_QUEUE)]
+        names = [f"{queue}-poison" for queue in WORK_QUEUES]
         return PoisonKeeper(
             queues=[self.queue(name, encoded=False) for name in names],
             encoded=[self.queue(name) for name in names],
@@ -302,15 +370,17 @@ class Services:
         Without `encoded` it gives and takes messages as they lie there.
         """
         from azure.storage.queue import TextBase64EncodePolicy  # noqa: PLC0415
-        from azure.storage.queue.aio import QueueClient  # noqa: PLC0415
+
+        policy = TextBase64EncodePolicy() if encoded else None
+        return self.queues.get_queue_client(name, message_encode_policy=policy)
+
+    @cached_property
+    def queues(self) -> "QueueServiceClient":
+        """The queue service, whose connections all queues share."""
+        from azure.storage.queue.aio import QueueServiceClient  # noqa: PLC0415
 
         storage = self.settings.storage
-        encode = TextBase64EncodePolicy() if encoded else None
         if storage.connection_string:
-            return QueueClient.from_connection_string(
-                storage.connection_string, name, message_encode_policy=encode, **_CLIENT_OPTIONS
-            )
+            return QueueServiceClient.from_connection_string(storage.connection_string, **_CLIENT_OPTIONS)
         assert storage.queue_service_uri is not None
-        return QueueClient(
-            storage.queue_service_uri, name, self.credential, message_encode_policy=encode, **_CLIENT_OPTIONS
-        )
+        return QueueServiceClient(storage.queue_service_uri, self.credential, **_CLIENT_OPTIONS)

@@ -24,6 +24,8 @@ CONTROL_CONTAINER: Final = "control"
 INTERESTS_BLOB: Final = "interests.json"
 EVENTS_QUEUE: Final = "personalization-events"
 
+DEFAULT_BACKFILL_SHARE: Final = 0.5
+
 _GUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _RESOURCE_ID: Final = re.compile(
     r"/subscriptions/[^/?#\s]+/resourceGroups/[^/?#\s]+/providers/Microsoft\.VideoIndexer/accounts/[^/?#\s]+",
@@ -33,7 +35,10 @@ _LANGUAGE: Final = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
 _ACCOUNT_NAME: Final = re.compile(r"[a-z0-9]{3,24}")
 _CREDENTIAL: Final = re.compile(r"managedidentity", re.IGNORECASE)
 _CONNECTION_STRING: Final = re.compile(r"(.*;)?(AccountName|UseDevelopmentStorage)=.+", re.IGNORECASE)
-_SHARE: Final = re.compile(r"off|1(\.0+)?|0?\.\d*[1-9]\d*")
+_SHARE: Final = re.compile(r"1(\.0+)?|0?\.\d*[1-9]\d*")
+_SHARE_OR_OFF: Final = re.compile(rf"off|{_SHARE.pattern}")
+_TOKEN: Final = re.compile(r"reader|restricted-viewer")
+_SWITCH: Final = re.compile(r"true|false")
 _LOCATION: Final = re.compile(r"[a-z0-9]+")
 _ENDPOINT: Final = re.compile(r"https://[^/?#\s]+(/[^?#\s]*)?")
 _HUB: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,254}[A-Za-z0-9])?")
@@ -79,8 +84,10 @@ class VideoIndexerSettings:
         endpoint: The data plane, without a trailing slash.
         resource_manager_endpoint: Azure Resource Manager, without a trailing slash.
         resource_manager_audience: For whom its tokens are; another than the endpoint behind a private link.
+        restricted_token: Ask with a restricted viewer's token, not with a reader's.
         quota_share: How much of the account's request quota is ours, more than 0 and at most 1; None to ask
             without a gate.
+        backfill_share: How much of that backfill may have at most, more than 0 and at most 1.
     """
 
     resource_id: str
@@ -90,7 +97,9 @@ class VideoIndexerSettings:
     endpoint: str
     resource_manager_endpoint: str
     resource_manager_audience: str
+    restricted_token: bool
     quota_share: float | None
+    backfill_share: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,6 +122,7 @@ class Settings:
 
     Attributes:
         event_grid_endpoint: Of the custom topic that gets all events besides the queue, or None.
+        erase_removed: Erase a removed video's keywords from its document and its history.
         log_event_hub: The Event Hub that gets Video Indexer's own log, or None.
         log_consumer_group: As which Keywire reads it.
     """
@@ -122,6 +132,7 @@ class Settings:
     video_indexer: VideoIndexerSettings
     callback: CallbackSettings
     event_grid_endpoint: str | None
+    erase_removed: bool
     log_event_hub: str | None
     log_consumer_group: str
 
@@ -146,8 +157,11 @@ class Settings:
                 # Its case makes no difference to Video Indexer, but to blob paths and event ids it would.
                 account_id=reader.required("VIDEO_INDEXER_ACCOUNT_ID", _GUID, "a GUID").lower(),
                 location=reader.required("VIDEO_INDEXER_LOCATION", _LOCATION, "a region such as westeurope"),
+                restricted_token=reader.checked("VIDEO_INDEXER_TOKEN", _TOKEN, "reader or restricted-viewer")
+                == "restricted-viewer",
                 language=reader.checked("VIDEO_INDEXER_LANGUAGE", _LANGUAGE, "a language such as en-US"),
                 quota_share=_quota_share(reader),
+                backfill_share=_backfill_share(reader),
                 endpoint=reader.endpoint("VIDEO_INDEXER_ENDPOINT", "https://api.videoindexer.ai"),
                 resource_manager_endpoint=resource_manager,
                 resource_manager_audience=reader.endpoint(
@@ -156,6 +170,7 @@ class Settings:
             ),
             callback=_callback(reader),
             event_grid_endpoint=reader.checked("EVENT_GRID_TOPIC_ENDPOINT", _ENDPOINT, "an https address"),
+            erase_removed=reader.checked("ERASE_REMOVED", _SWITCH, "true or false") == "true",
             log_event_hub=_log_event_hub(reader),
             log_consumer_group=reader.checked(
                 "VIDEO_INDEXER_LOG_CONSUMER_GROUP", _CONSUMER_GROUP, "a consumer group's name"
@@ -167,10 +182,15 @@ class Settings:
 
 
 def _quota_share(reader: "_Reader") -> float | None:
-    share = reader.checked("VIDEO_INDEXER_QUOTA_SHARE", _SHARE, "a share such as 0.5, or off")
+    share = reader.checked("VIDEO_INDEXER_QUOTA_SHARE", _SHARE_OR_OFF, "a share such as 0.5, or off")
     if share is None:
         return 1.0
-    return float(share) if _SHARE.fullmatch(share) and share != "off" else None
+    return float(share) if _SHARE.fullmatch(share) else None
+
+
+def _backfill_share(reader: "_Reader") -> float:
+    share = reader.checked("VIDEO_INDEXER_BACKFILL_SHARE", _SHARE, "a share such as 0.5")
+    return float(share) if share and _SHARE.fullmatch(share) else DEFAULT_BACKFILL_SHARE
 
 
 def _storage(reader: "_Reader") -> StorageSettings:

@@ -5,6 +5,7 @@ written once and never again. What is known of a document besides its content li
 which version is published, and up to which moment on Video Indexer's clock it answers.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -26,6 +27,7 @@ PUBLISHED: Final = "published"
 AS_OF: Final = "asof"
 
 EVENTS: Final = "events.ndjson"
+NDJSON: Final = "application/x-ndjson"
 REMATCH: Final = "rematch-"
 
 CACHED_CLIENTS: Final = 128
@@ -150,6 +152,13 @@ class DocumentStore(Protocol):
     async def remove_version(self, document: KeywordDocument) -> None:
         """Take away a version that never became the current document."""
 
+    async def erase_before(self, tombstone: KeywordDocument) -> int:
+        """Take away all versions before a tombstone that is published, with their events.
+
+        Its own events tell what was withdrawn: they are emptied, and sent to nobody again. Returns how many
+        files were taken away.
+        """
+
 
 class BlobDocumentStore:
     """Documents of one Video Indexer account in two containers.
@@ -189,7 +198,7 @@ class BlobDocumentStore:
 
     async def create_events(self, document: KeywordDocument, events: bytes) -> bytes:
         """See `DocumentStore`."""
-        return await _create(self._version(document, EVENTS), events, "application/x-ndjson")
+        return await _create(self._version(document, EVENTS), events, NDJSON)
 
     def version_url(self, document: KeywordDocument) -> str:
         """See `DocumentStore`."""
@@ -223,7 +232,7 @@ class BlobDocumentStore:
     async def create_rematch(self, document: KeywordDocument, number: int, events: bytes) -> EventList:
         """See `DocumentStore`."""
         blob = self._version(document, f"{REMATCH}{number:04d}.{EVENTS}")
-        content_settings = ContentSettings(content_type="application/x-ndjson")
+        content_settings = ContentSettings(content_type=NDJSON)
         try:
             await blob.upload_blob(events, overwrite=False, content_settings=content_settings)
         except (ResourceExistsError, ResourceModifiedError) as error:
@@ -278,6 +287,22 @@ class BlobDocumentStore:
                 await self._version(document, suffix).delete_blob()
             except ResourceNotFoundError:
                 continue
+
+    async def erase_before(self, tombstone: KeywordDocument) -> int:
+        """See `DocumentStore`."""
+        await self._version(tombstone, EVENTS).upload_blob(
+            b"", overwrite=True, content_settings=ContentSettings(content_type=NDJSON)
+        )
+        folder = f"{self._account_id}/{tombstone.video_id}/"
+        before = f"{folder}{tombstone.version:06d}-"
+        # A listing is in the order of names, which begin with the version's number.
+        names = [
+            name async for name in self._history.list_blob_names(name_starts_with=folder) if name < before
+        ]
+        for name in names:
+            with suppress(ResourceNotFoundError):
+                await self._history.delete_blob(name)
+        return len(names)
 
     def _document(self, video_id: str) -> "BlobClient":
         return self._current(f"{self._account_id}/{video_id}.json")

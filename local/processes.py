@@ -24,6 +24,8 @@ INHERITED: Final = (
 )
 STOP_SECONDS = 15.0
 TAIL_LINES = 60
+# Of a line; asyncio's own limit of 64 KiB is soon reached by somebody who logs a whole document.
+LINE_BYTES = 16 * 1024 * 1024
 
 
 class ProcessFailedError(RuntimeError):
@@ -80,6 +82,7 @@ class ChildProcess:
             env=dict(self.environment) if self.environment is not None else None,
             cwd=self.directory,
             start_new_session=os.name == "posix",
+            limit=LINE_BYTES,
         )
         assert self._process.stdout is not None
         assert self._process.stderr is not None
@@ -142,7 +145,15 @@ class ChildProcess:
         raise ProcessFailedError(f"{self.name} ended with exit code {code} before it was ready\n{self.tail}")
 
     async def _keep(self, stream: asyncio.StreamReader) -> None:
-        async for raw in stream:
+        while True:
+            try:
+                raw = await stream.readline()
+            except ValueError:
+                # Whoever stopped reading here would stop the child too, at its next full pipe.
+                self._record(f"(a line of more than {LINE_BYTES} bytes)")
+                continue
+            if not raw:
+                return
             self._record(raw.decode(errors="replace").rstrip())
 
     def _record(self, line: str) -> None:

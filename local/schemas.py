@@ -1,9 +1,11 @@
 """The JSON Schemas of what others read and write: generated from the types, checked in, and kept compatible.
 
 `schemas/` has what the code says now, `schemas/released/` what consumers were promised. `python3 dev.py
-schemas` writes the first anew; with `--release` also the second, which is a decision and not a chore.
+schemas` writes the first anew; with `--release` also the second, which is a decision and not a chore. The
+bodies in `docs/openapi.yaml` are written with them.
 """
 
+import argparse
 import json
 import sys
 from collections.abc import Mapping
@@ -15,6 +17,7 @@ import msgspec
 from keywire import event_data, events, interest_events
 from keywire.documents import KeywordDocument
 from keywire.interests import InterestsFile
+from local import openapi
 from local.schema_changes import Direction, incompatibilities
 
 PROJECT: Final = Path(__file__).resolve().parent.parent
@@ -66,11 +69,13 @@ def problems(schemas: Path = SCHEMAS, released: Path = RELEASED) -> list[str]:
 
 def main() -> int:
     """Write the schemas."""
-    folders = [SCHEMAS, *([RELEASED] if "--release" in sys.argv[1:] else [])]
-    for folder in folders:
+    parser = argparse.ArgumentParser(prog="dev.py schemas", description=__doc__)
+    parser.add_argument("--release", action="store_true", help="promise them to consumers")
+    for folder in [SCHEMAS, *([RELEASED] if parser.parse_args().release else [])]:
         folder.mkdir(exist_ok=True)
         for name in TYPES:
             (folder / f"{name}.json").write_text(encode(schema_of(name)), "utf-8")
+    openapi.FILE.write_text(openapi.write(openapi.FILE.read_text("utf-8")), "utf-8")
     return 0
 
 

@@ -6,7 +6,7 @@ import contextlib
 import json
 import signal
 import sys
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,7 +17,8 @@ from local.processes import ProcessFailedError
 from local.stack import LocalStack
 
 # Core Tools' own port; it asks for no key.
-CORE_TOOLS_CALLBACK_URL: Final = "http://localhost:7071/api/video-indexer/callback?code="
+CORE_TOOLS_URL: Final = "http://localhost:7071"
+CORE_TOOLS_CALLBACK_URL: Final = f"{CORE_TOOLS_URL}/api/video-indexer/callback?code="
 
 
 def show_addresses(stack: LocalStack, console: Console) -> None:
@@ -49,6 +50,30 @@ def show_addresses(stack: LocalStack, console: Console) -> None:
 def write_settings(stack: LocalStack, file: Path) -> None:
     """Write what Core Tools need to run the app."""
     file.write_text(json.dumps(stack.core_tools_settings(), indent=2) + "\n")
+
+
+def environment(stack: LocalStack) -> dict[str, str]:
+    """The variables by which the examples of the documents and `tests/requests.http` find the stack."""
+    return {
+        "KEYWIRE_URL": stack.host.url if stack.with_host else CORE_TOOLS_URL,
+        "KEYWIRE_KEY": stack.function_key if stack.with_host else "",
+        "VIDEO_INDEXER_URL": stack.video_indexer_url,
+        # What curl, and what Python's clients, trust.
+        "CURL_CA_BUNDLE": str(stack.certificates.authority),
+        "SSL_CERT_FILE": str(stack.certificates.authority),
+    }
+
+
+@contextlib.contextmanager
+def environment_file(stack: LocalStack, file: Path | None) -> Iterator[None]:
+    """Keep those variables in a file, a line each, for as long as the stack is up."""
+    if file is not None:
+        file.write_text("".join(f"{name}={value}\n" for name, value in environment(stack).items()), "utf-8")
+    try:
+        yield
+    finally:
+        if file is not None:
+            file.unlink(missing_ok=True)
 
 
 def run(work: Coroutine[Any, Any, int]) -> int:
@@ -85,14 +110,15 @@ async def until_interrupted() -> None:
     await ended.wait()
 
 
-async def _serve(*, quiet: bool, settings: Path | None) -> int:
+async def _serve(*, quiet: bool, settings: Path | None, variables: Path | None) -> int:
     console = Console()
     async with LocalStack(log=None if quiet else sys.stderr, with_host=settings is None) as stack:
         if settings is not None:
             write_settings(stack, settings)
             console.print(f"{settings} is written: `func start` runs the app", markup=False)
-        show_addresses(stack, console)
-        await until_interrupted()
+        with environment_file(stack, variables):
+            show_addresses(stack, console)
+            await until_interrupted()
     return 0
 
 
@@ -106,8 +132,14 @@ def main() -> int:
         type=Path,
         help="leave the app to Core Tools: write what `func start` needs, to local.settings.json in general",
     )
+    parser.add_argument(
+        "--environment",
+        metavar="FILE",
+        type=Path,
+        help="keep addresses and key there as variables: tests/.env is for tests/requests.http",
+    )
     arguments = parser.parse_args()
-    return run(_serve(quiet=arguments.quiet, settings=arguments.settings))
+    return run(_serve(quiet=arguments.quiet, settings=arguments.settings, variables=arguments.environment))
 
 
 if __name__ == "__main__":

@@ -62,6 +62,8 @@ async def serve(
         log_config=None,
         access_log=False,
         timeout_graceful_shutdown=2,
+        # Longer than any client keeps a connection: who uses one that is just being closed gets an error.
+        timeout_keep_alive=130,
         backlog=512,
     )
     server = Server(config)

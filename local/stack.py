@@ -30,6 +30,7 @@ from local.certificates import Certificates
 from local.functions_host.supervisor import FunctionsHost
 from local.processes import ChildProcess, inherited, python
 from local.storage import InsightsStorage
+from local.telemetry import Kind, TelemetryReceiver
 from local.uploader import Uploader
 from local.video_indexer.config import EmulatorConfig
 
@@ -68,8 +69,10 @@ class LocalStack:
         settings: App settings besides those that the stack itself makes.
         event_grid: Whether the app publishes to the topic, which is there anyway.
         diagnostics: Whether the app listens to Video Indexer's own log; it gets what `send_log` sends.
+        telemetry: Where the app's telemetry goes, to be read at `telemetry_url`; None for nowhere.
         with_host: Whether to run the app; without, Core Tools can do it, with `core_tools_settings`.
         log: Where the output of every process goes; None keeps only what errors need.
+        on_disk: Whether storage is kept on disk, so that it can be stopped and started.
         access_log: Where Azurite writes a line for each request; None for nowhere.
     """
 
@@ -79,7 +82,9 @@ class LocalStack:
     settings: Mapping[str, str] = field(default_factory=dict)
     event_grid: bool = True
     diagnostics: bool = False
+    telemetry: Kind | None = None
     with_host: bool = True
+    on_disk: bool = False
     log: TextIO | None = None
     access_log: TextIO | None = None
 
@@ -96,6 +101,7 @@ class LocalStack:
     master_key: str = field(init=False)
     signing_key: str = field(init=False)
     _identity_header: str = field(init=False)
+    _receiver: TelemetryReceiver | None = field(init=False, default=None)
     _exits: contextlib.AsyncExitStack = field(init=False)
 
     async def __aenter__(self) -> Self:
@@ -117,6 +123,7 @@ class LocalStack:
         self.azurite = Azurite(
             self.directory,
             self.certificates,
+            in_memory=not self.on_disk,
             access_log=self.access_log is not None,
             log=self.access_log or self.log,
         )
@@ -147,6 +154,15 @@ class LocalStack:
         )
         await self.storage.provision()
         await self._place_dead_letters()
+        if self.telemetry is not None:
+            self._receiver = TelemetryReceiver(
+                kind=self.telemetry,
+                certificates=self.certificates,
+                environment=base_environment(),
+                log=self.log,
+            )
+            exits.push_async_callback(self._receiver.stop)
+            await self._receiver.start()
         if not self.with_host:
             return
         self.host = await exits.enter_async_context(
@@ -180,6 +196,13 @@ class LocalStack:
     def event_grid_topic_endpoint(self) -> str:
         """What a publisher is given, as the topic's resource says it."""
         return f"{self.event_grid_url}/api/events"
+
+    @property
+    def telemetry_url(self) -> str:
+        """The receiver of the app's telemetry; what came is shown under `/emulator`."""
+        if self._receiver is None:
+            raise RuntimeError("The stack was started without telemetry")
+        return self._receiver.url
 
     @property
     def log_url(self) -> str:
@@ -223,6 +246,7 @@ class LocalStack:
             }
             | ({"EVENT_GRID_TOPIC_ENDPOINT": self.event_grid_topic_endpoint} if self.event_grid else {})
             | (dict(LOG_SETTINGS) if self.diagnostics else {})
+            | (self._receiver.settings(self.directory) if self._receiver else {})
             | dict(self.settings)
         )
 

@@ -1,7 +1,8 @@
-"""A client of Video Indexer as an uploader writes it: upload with a callback URL, re-index.
+"""A client of Video Indexer as an uploader writes it: upload with a callback URL, re-index, delete.
 
 It is what a user of Keywire has on their side, so it uses the public API only and keeps its rules: the
-callback URL is percent-encoded once, a name has at most 80 characters, 429 is waited out.
+callback URL is percent-encoded once, a name has at most 80 characters, 429 is waited out, a token that has
+ended is replaced.
 """
 
 import asyncio
@@ -52,17 +53,25 @@ class Uploader:
         told = {"callbackUrl": callback_url} if callback_url else {}
         await self._send("PUT", f"/{video_id}/ReIndex", params=told)
 
+    async def delete(self, video_id: str) -> None:
+        """Remove a video."""
+        await self._send("DELETE", f"/{video_id}")
+
     async def _send(self, method: str, path: str, **request: Any) -> httpx.Response:
         if not self._token:
             self._token = await self._new_token()
         url = f"{self.endpoint}/{self.location}/Accounts/{self.account_id}/Videos{path}"
         for _ in range(ATTEMPTS):
+            used = self._token
             response = await self.http.request(
-                method, url, headers={"Authorization": f"Bearer {self._token}"}, **request
+                method, url, headers={"Authorization": f"Bearer {used}"}, **request
             )
-            if response.status_code != 429:
+            if response.status_code == 401 and self._token == used:
+                self._token = await self._new_token()
+            elif response.status_code == 429:
+                await asyncio.sleep(float(response.headers.get("Retry-After", "1")))
+            elif response.status_code != 401:
                 break
-            await asyncio.sleep(float(response.headers.get("Retry-After", "1")))
         response.raise_for_status()
         return response
 

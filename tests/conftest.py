@@ -1,10 +1,15 @@
-"""Fixtures: the real components, started once for the session."""
+"""Fixtures: the real components, started once for the session; and how much is tried at random.
+
+Property tests try 100 cases each, the same ones in every run. `KEYWIRE_FUZZ=nightly` makes that 2,000 new
+ones. So the five tests in `tests/integration/test_fuzz*.py` send 500 inputs to the running app, or 10,000.
+"""
 
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from local import certificates, storage
 from local.azurite import Azurite
@@ -15,6 +20,13 @@ from local.storage import InsightsStorage
 REAL_INDEXES = Path(
     os.environ.get("KEYWIRE_REAL_INDEXES", Path(__file__).parents[2] / "shared" / "data" / "indexes")
 )
+
+
+# A busy machine is no reason to fail, nor is a case that takes its time.
+_PATIENT = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large]}
+settings.register_profile("ci", max_examples=100, derandomize=True, **_PATIENT)
+settings.register_profile("nightly", max_examples=2000, print_blob=True, **_PATIENT)
+settings.load_profile(os.environ.get("KEYWIRE_FUZZ") or "ci")
 
 
 @pytest.fixture(scope="session")
@@ -44,7 +56,8 @@ async def insights(azurite: Azurite, issued: Certificates) -> AsyncIterator[Insi
 async def stack() -> AsyncIterator[LocalStack]:
     """The whole local stack, with the function app on Microsoft's worker runtime."""
     # No timer of ours fires while other things are tested.
-    async with LocalStack(settings={"RECONCILIATION_SCHEDULE": "0 0 0 1 1 *"}) as running:
+    yearly = "0 0 0 1 1 *"
+    async with LocalStack(settings={"RECONCILIATION_SCHEDULE": yearly, "HEALTH_SCHEDULE": yearly}) as running:
         yield running
 
 

@@ -12,10 +12,14 @@ from typing import Final, Self
 import httpx
 
 from keywire.quota_slices import Lane
-from keywire.video_indexer import requests
-from keywire.video_indexer.errors import ThrottledError, VideoIndexerError
+from keywire.video_indexer import grants, requests
+from keywire.video_indexer.errors import MisconfiguredError, ThrottledError, VideoIndexerError
 from keywire.video_indexer.gate import Gate, OpenGate
+from keywire.video_indexer.service_time import ServiceTime
 from keywire.video_indexer.tokens import AccessTokens
+
+# What only an operator can mend is asked about again after so long, by whoever comes first.
+MISCONFIGURED_SECONDS: Final = 60.0
 
 _KEYWORDS_ONLY: Final = {
     "includedInsights": "Keywords",
@@ -35,6 +39,9 @@ class VideoIndexerClient:
         account_id: The account's GUID (not its ARM name).
         language: Translate the insights to this language; None leaves them as they were spoken.
         gate: Where each request waits for its turn.
+
+    Attributes:
+        time: What time it is at the service.
     """
 
     def __init__(
@@ -49,8 +56,11 @@ class VideoIndexerClient:
         gate: Gate | None = None,
     ) -> None:
         self._http = http
+        self._location = location
+        self._account_id = account_id
         self._gate = gate or OpenGate()
         self._lane: Lane = "live"
+        self.time: Final = ServiceTime()
         self._tokens = tokens
         self._videos = f"{endpoint}/{location}/Accounts/{account_id}/Videos"
         self._params = _KEYWORDS_ONLY | ({"language": language} if language else {})
@@ -75,14 +85,39 @@ class VideoIndexerClient:
         Raises:
             VideoIndexerError: See `keywire.video_indexer.errors`.
         """
-        token = await self._tokens.get()
+        token = await self._token()
         try:
             return await self._send(operation, path, params, token)
         except VideoIndexerError as error:
             if error.status != 401:
                 raise
         # Tokens can be revoked before they expire; a second refusal is not the token's fault.
-        return await self._send(operation, path, params, await self._tokens.get(refused=token))
+        token = await self._token(refused=token)
+        try:
+            return await self._send(operation, path, params, token)
+        except MisconfiguredError as error:
+            if error.status != 401:
+                raise
+            told = grants.refused_by_account(error, account_id=self._account_id, location=self._location)
+            await self._stop(told)
+            raise told from None
+
+    async def _token(self, refused: str | None = None) -> str:
+        if not self._tokens.is_good(refused):
+            # The gate counts no requests to Resource Manager; but while nobody may ask, nobody asks there.
+            await self._gate.check()
+        try:
+            return await self._tokens.get(refused=refused)
+        except (ThrottledError, MisconfiguredError) as error:
+            await self._stop(error)
+            raise
+
+    async def _stop(self, error: ThrottledError | MisconfiguredError) -> None:
+        """Let nobody ask for a while, in whichever process."""
+        if isinstance(error, ThrottledError):
+            await self._gate.stop(time.time() + error.retry_after)
+        else:
+            await self._gate.stop(time.time() + MISCONFIGURED_SECONDS, because=str(error))
 
     async def _send(self, operation: str, path: str, params: Mapping[str, str], token: str) -> bytes:
         url = f"{self._videos}{path}"
@@ -90,6 +125,12 @@ class VideoIndexerClient:
         try:
             response = await requests.send(self._http, operation, "GET", url, token=token, params=params)
         except ThrottledError as error:
-            await self._gate.note_throttled(time.time() + error.retry_after)
+            await self._stop(error)
             raise
+        except MisconfiguredError as error:
+            # A token may be old and a video forbidden; an account that is not there is so for all.
+            if error.status not in {401, 403}:
+                await self._stop(error)
+            raise
+        self.time.note(response.headers.get("Date"))
         return response.content

@@ -19,7 +19,11 @@ from typing import Any, Final
 
 import msgspec
 
+from keywire.unreadable import UNREADABLE
+
 DEFAULT_RETRY_AFTER_SECONDS: Final = 30.0
+# The account's quota is per minute. A longer wait is nobody's intention, and would stop every instance.
+MAX_RETRY_AFTER_SECONDS: Final = 3600.0
 
 _NOT_READY: Final = frozenset({"VIDEO_INDEXING_IN_PROGRESS", "VIDEO_INDEX_UPDATE_IN_PROGRESS"})
 VIDEO_REMOVED: Final = "VIDEO_REMOVED"
@@ -41,6 +45,8 @@ _MISCONFIGURED: Final = frozenset(
 )
 _UNUSABLE: Final = frozenset({"INVALID_INPUT", "UNSUPPORTED"})
 _WAIT: Final = re.compile(r"try again in (\d+) second", re.IGNORECASE)
+# Anything else in its place was not written by the service, and has no place in a log.
+_CODE: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
 class VideoIndexerError(Exception):
@@ -66,9 +72,15 @@ class NotReadyError(VideoIndexerError):
 
 
 class ThrottledError(VideoIndexerError):
-    """Too many requests; `retry_after` is the wait that the service asks for, in seconds."""
+    """Too many requests, or none make sense at present.
+
+    Attributes:
+        retry_after: The wait that the service asks for, in seconds.
+        because: What an operator has to mend first; empty where it was just too many.
+    """
 
     retry_after: float = DEFAULT_RETRY_AFTER_SECONDS
+    because: str = ""
 
 
 class TransientError(VideoIndexerError):
@@ -129,7 +141,7 @@ def read_error(body: bytes) -> tuple[str, str]:
     """The type and the message of an error body of any of the three shapes; ("", "") for anything else."""
     try:
         payload: Any = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         return "", ""
     if not isinstance(payload, dict):
         return "", ""
@@ -138,11 +150,12 @@ def read_error(body: bytes) -> tuple[str, str]:
         payload = inner
     code = payload.get("ErrorType") or payload.get("code")
     message = payload.get("Message") or payload.get("message")
-    return (code if isinstance(code, str) else ""), (message if isinstance(message, str) else "")
+    known = isinstance(code, str) and _CODE.fullmatch(code)
+    return (code if known else ""), (message if isinstance(message, str) else "")
 
 
 def _retry_after(header: str | None, message: str) -> float:
     if header is not None and header.strip().isdecimal():
-        return float(header)
+        return min(float(header), MAX_RETRY_AFTER_SECONDS)
     match = _WAIT.search(message)
-    return float(match[1]) if match else DEFAULT_RETRY_AFTER_SECONDS
+    return min(float(match[1]), MAX_RETRY_AFTER_SECONDS) if match else DEFAULT_RETRY_AFTER_SECONDS

@@ -16,8 +16,20 @@ class Gate(Protocol):
             azure.core.exceptions.AzureError: Storage failed, so nobody knows.
         """
 
-    async def note_throttled(self, until_seconds: float) -> None:
-        """Stop all processes until a moment (Unix seconds): that of a 429 plus its Retry-After.
+    async def check(self) -> None:
+        """Return where requests are let through at all; takes no slot.
+
+        Raises:
+            ThrottledError: All are stopped; `retry_after` says for how long.
+            azure.core.exceptions.AzureError: Storage failed, so nobody knows.
+        """
+
+    async def stop(self, until_seconds: float, *, because: str = "") -> None:
+        """Stop all processes until a moment (Unix seconds).
+
+        Args:
+            until_seconds: That of a 429 plus its Retry-After, or when a misconfiguration may be mended.
+            because: What is wrong; empty where too much was asked.
 
         Raises:
             azure.core.exceptions.AzureError: Storage failed; this process stops all the same.
@@ -30,5 +42,8 @@ class OpenGate:
     async def wait(self, lane: Lane) -> None:
         """See `Gate`."""
 
-    async def note_throttled(self, until_seconds: float) -> None:
+    async def check(self) -> None:
+        """See `Gate`."""
+
+    async def stop(self, until_seconds: float, *, because: str = "") -> None:
         """See `Gate`."""

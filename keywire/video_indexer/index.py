@@ -12,6 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from keywire.times import parse_timespan, to_seconds
+from keywire.unreadable import UNREADABLE, why
 from keywire.video_indexer.errors import TransientError, UnusableError
 
 
@@ -93,22 +94,23 @@ def parse(body: bytes) -> VideoIndex:
 
     Raises:
         TransientError: It is no JSON: cut short on its way, or not the service's own answer.
-        UnusableError: It is no index; the retired v1 format has `breakdowns` instead of `videos`.
+        UnusableError: It is no index, or one that is nested beyond measure; the retired v1 format has
+            `breakdowns` instead of `videos`.
     """
     body = body.removeprefix(b"\xef\xbb\xbf")
     try:
         index = _decode(body)
-    except msgspec.ValidationError as error:
-        raise UnusableError(f"the index is no JSON object: {error}") from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise TransientError(f"the index is no JSON: {error}") from None
+    except (msgspec.ValidationError, RecursionError) as error:
+        raise UnusableError(f"the index is no JSON object: {why(error)}") from None
+    except UNREADABLE as error:
+        raise TransientError(f"the index is no JSON: {why(error)}") from None
     videos = _videos(index.videos)
     state = _text(index.state) or _text(videos[0].state)
     if state is None:
         raise UnusableError("the index has no state")
     duration = _seconds(index.duration)
-    if duration is None and isinstance(index.duration_in_seconds, int | float):
-        duration = float(index.duration_in_seconds)
+    if duration is None:
+        duration = _number(index.duration_in_seconds)
     return VideoIndex(
         id=_text(index.id),
         name=_text(index.name),
@@ -145,7 +147,7 @@ def _without_lone_surrogates(body: bytes) -> bytes:
 def _videos(raw: msgspec.Raw) -> list[_Video]:
     try:
         videos = [_VIDEO.decode(item) for item in _RAW_LIST.decode(raw)]
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         raise UnusableError("the index has no list of videos (is it of the retired v1 format?)") from None
     if not videos:
         raise UnusableError("the index has an empty list of videos")
@@ -155,7 +157,7 @@ def _videos(raw: msgspec.Raw) -> list[_Video]:
 def _insights_of(video: _Video) -> VideoInsights:
     try:
         insights = _INSIGHTS.decode(video.insights)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         insights = _Insights()  # absent or null while a video is indexed, and on a failed one
     languages = (
         _texts(insights.source_languages)
@@ -181,7 +183,7 @@ def _insights_of(video: _Video) -> VideoInsights:
 def _keywords(raw: msgspec.Raw) -> tuple[msgspec.Raw, ...]:
     try:
         return tuple(_RAW_LIST.decode(raw))
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         return ()
 
 
@@ -195,6 +197,13 @@ def _texts(value: Any) -> tuple[str, ...]:
     if not isinstance(value, list):
         return ()
     return tuple(item for item in value if isinstance(item, str) and item)
+
+
+def _number(value: Any) -> float | None:
+    try:
+        return float(value) if type(value) in {int, float} else None
+    except OverflowError:
+        return None
 
 
 def _seconds(value: Any) -> float | None:

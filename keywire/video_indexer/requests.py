@@ -56,11 +56,13 @@ async def send(
     started = time.perf_counter()
     status: int | str = "none"
     try:
-        with telemetry.span(operation, kind="client"):
+        # No method and no path: Application Insights would name the request by them, and so name the video.
+        with telemetry.span(operation, kind="client", attributes={"peer.service": service}) as request:
             async with asyncio.timeout(TOTAL_SECONDS):
                 response = await http.request(
                     method, url, params=dict(params), headers=headers, json=json, timeout=TIMEOUT
                 )
+            telemetry.note_answer(request, response.status_code)
         status = response.status_code
     except (httpx.TransportError, TimeoutError) as error:
         logger.warning("%s failed: %s", operation, type(error).__name__)

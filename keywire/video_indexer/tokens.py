@@ -2,7 +2,8 @@
 
 `generateAccessToken` answers with a JWT that lives about an hour and carries its expiry only inside,
 so the token is cached by its `exp` claim and renewed early. However many callers wait, one renews.
-Scope is the account and permission is Reader: a token for one video would cost a request per video.
+Scope is the account: a token for one video would cost a request per video. Permission is Reader, or that of
+a restricted viewer, which another operation sells: only so can a role tell reading from everything else.
 """
 
 import asyncio
@@ -14,9 +15,10 @@ from typing import TYPE_CHECKING, Final
 
 import httpx
 import msgspec
+from azure.core.exceptions import AzureError, ClientAuthenticationError
 
-from keywire.video_indexer import requests
-from keywire.video_indexer.errors import TransientError
+from keywire.video_indexer import grants, requests
+from keywire.video_indexer.errors import MisconfiguredError, TransientError
 
 if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
@@ -44,6 +46,7 @@ class AccessTokens:
         endpoint: Azure Resource Manager's base URL.
         audience: For whom the credential's token is.
         resource_id: The account's ARM resource id.
+        restricted: Ask for a restricted viewer's token, not for a reader's.
         clock: The time in Unix seconds.
     """
 
@@ -55,12 +58,16 @@ class AccessTokens:
         endpoint: str,
         audience: str,
         resource_id: str,
+        restricted: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._http = http
         self._credential = credential
         self._scope = f"{audience}/.default"
-        self._url = f"{endpoint}{resource_id}/generateAccessToken"
+        self._resource_id = resource_id
+        self._operation = "generateRestrictedViewerAccessToken" if restricted else "generateAccessToken"
+        self._url = f"{endpoint}{resource_id}/{self._operation}"
+        self._wanted = {"scope": "Account"} | ({} if restricted else {"permissionType": "Reader"})
         self._clock = clock
         self._renewal: asyncio.Task[None] | None = None
         self._token = ""
@@ -73,14 +80,14 @@ class AccessTokens:
             refused: A token that the service just refused: it is renewed unless somebody did that meanwhile.
 
         Raises:
-            VideoIndexerError: Azure Resource Manager gave none.
-            azure.core.exceptions.ClientAuthenticationError: There is no identity to ask with.
+            VideoIndexerError: Azure Resource Manager gave none, or there is no identity to ask with.
         """
-        if not self._is_good(refused):
+        if not self.is_good(refused):
             await self._renewed()
         return self._token
 
-    def _is_good(self, refused: str | None) -> bool:
+    def is_good(self, refused: str | None = None) -> bool:
+        """Whether `get` would answer without a request."""
         return self._token not in {"", refused} and self._clock() < self._renew_at
 
     async def _renewed(self) -> None:
@@ -97,29 +104,42 @@ class AccessTokens:
             renewal.exception()  # it was told to whoever waited, if anybody still did
 
     async def _renew(self) -> None:
-        management = await self._credential.get_token(self._scope)
-        response = await requests.send(
-            self._http,
-            "generateAccessToken",
-            "POST",
-            self._url,
-            token=management.token,
-            params={"api-version": API_VERSION},
-            json={"permissionType": "Reader", "scope": "Account"},
-            service="resource-manager",
-        )
+        management = await self._management_token()
+        try:
+            response = await requests.send(
+                self._http,
+                self._operation,
+                "POST",
+                self._url,
+                token=management,
+                params={"api-version": API_VERSION},
+                json=self._wanted,
+                service="resource-manager",
+            )
+        except MisconfiguredError as error:
+            raise grants.refused(
+                error, operation=self._operation, resource_id=self._resource_id, token=management
+            ) from None
         try:
             token = msgspec.json.decode(response.content, type=_Answer).access_token
             expires_at = read_expiry(token)
         except ValueError as error:
             raise TransientError(
-                "generateAccessToken gave no readable token", status=response.status_code
+                f"{self._operation} gave no readable token", status=response.status_code
             ) from error
         self._token = token
         # Half the life is left to a token that lives shorter than the margin.
         life = max(0.0, expires_at - self._clock())
         self._renew_at = expires_at - min(RENEW_BEFORE_SECONDS, life / 2)
         logger.info("access token renewed, good for %.0f s", life)
+
+    async def _management_token(self) -> str:
+        try:
+            return (await self._credential.get_token(self._scope)).token
+        except ClientAuthenticationError as error:
+            raise grants.without_identity(error) from error
+        except AzureError as error:
+            raise TransientError(f"no token of this app's identity: {type(error).__name__}") from error
 
 
 def read_expiry(token: str) -> float:

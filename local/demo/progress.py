@@ -7,10 +7,10 @@ from typing import Final
 
 import msgspec
 
-from keywire.extraction import CLOCK_DIFFERENCE
 from keywire.interest_events import MATCHED, WITHDRAWN
 from keywire.settings import EVENTS_QUEUE, KEYWORDS_CONTAINER
 from keywire.store import AS_OF, PUBLISHED, VERSION
+from keywire.video_indexer.service_time import CLOCK_DIFFERENCE
 from local.demo.inputs import Input
 from local.stack import LocalStack
 

@@ -37,6 +37,7 @@ class Controls:
             route("GET", "/faults", self.list_faults),
             route("POST", "/faults", self.add_fault),
             route("DELETE", "/faults", self.forget_faults),
+            route("GET", "/faults/happened", self.list_happened),
             route("PUT", "/dead-letters", self.place_dead_letters),
         ]
 
@@ -91,6 +92,11 @@ class Controls:
         """Let everything go well again."""
         self.topic.faults.clear()
         return Response(status_code=204)
+
+    async def list_happened(self, _: Request) -> Response:
+        """Show the faults that have happened, forgotten ones too; `count` is how often."""
+        happened = self.topic.faults.happened
+        return answer([msgspec.structs.replace(fault, count=count) for fault, count in happened])
 
     async def place_dead_letters(self, request: Request) -> Response:
         """Set the address of the blob container; its storage starts at the same time as the topic."""

@@ -5,7 +5,6 @@ and tested without a service.
 """
 
 import base64
-import binascii
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -68,7 +67,7 @@ def decode(content: str, encoding: MessageEncoding) -> bytes:
     try:
         # .NET ignores white space in base64 and nothing else.
         return base64.b64decode("".join(content.split()), validate=True)
-    except binascii.Error as error:
+    except ValueError as error:  # and not only binascii.Error: other letters than ASCII's are none
         raise UndecodableMessageError(str(error)) from error
 
 

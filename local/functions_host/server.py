@@ -30,6 +30,7 @@ async def serve(
         proxy_headers=False,
         server_header=False,
         timeout_graceful_shutdown=int(DRAIN_SECONDS),
+        timeout_keep_alive=130,  # Kestrel's, which the real host is served by
         ws="none",
     )
     server = Server(config)

@@ -95,8 +95,8 @@ class FunctionsHost:
         """The last lines that the processes logged, each with the name of its group."""
         return self._lines.text()
 
-    async def start(self, group: str) -> HostProcess:
-        """Start one more process of a group.
+    async def start(self, group: str, *, port: int = 0) -> HostProcess:
+        """Start one more process of a group; on `port`, where it listens on one and that is free.
 
         Raises:
             ProcessFailedError: It ended before it was ready; the message has its last log lines.
@@ -105,7 +105,8 @@ class FunctionsHost:
         child = ChildProcess(
             name=f"{group}#{self._started[group]}" if self._started[group] > 1 else group,
             command=python(
-                "-m", "local.functions_host", "--app", str(self._app), "--group", group, "--exit-with-stdin"
+                *("-m", "local.functions_host", "--app", str(self._app), "--group", group),
+                *("--port", str(port), "--exit-with-stdin"),
             ),
             environment=self._environment,
             directory=self._app,

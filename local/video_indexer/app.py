@@ -63,7 +63,10 @@ def create_app(
     callbacks = Callbacks(outbound, gateway.faults, clock, sleep)
     indexing = Indexing(config.indexing_seconds, callbacks, clock, sleep)
     access = Access(config.location, config.account_id, tokens)
-    controls = [*Switches(config, gateway, indexing).routes(), *VideoControls(library, callbacks).routes()]
+    controls = [
+        *Switches(config, gateway, indexing, tokens).routes(),
+        *VideoControls(library, callbacks).routes(),
+    ]
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:

@@ -17,6 +17,7 @@ from local.video_indexer.config import EmulatorConfig
 from local.video_indexer.faults import Fault
 from local.video_indexer.gateway import Gateway
 from local.video_indexer.indexing import Indexing
+from local.video_indexer.tokens import TokenIssuer
 
 type _Limit = Annotated[int, msgspec.Meta(ge=1)]
 
@@ -37,6 +38,7 @@ class Switches:
     config: EmulatorConfig
     gateway: Gateway
     indexing: Indexing
+    tokens: TokenIssuer
 
     def routes(self) -> list[Route]:
         """Where the operations are."""
@@ -49,10 +51,12 @@ class Switches:
             route("GET", "/faults", self.list_faults),
             route("POST", "/faults", self.add_faults),
             route("DELETE", "/faults", self.forget_faults),
+            route("GET", "/faults/happened", self.list_happened),
+            route("POST", "/tokens/expire", self.expire_tokens),
         ]
 
     async def health(self, _: Request) -> Response:
-        """Say that the emulator is up, and which account it plays."""
+        """Say that the emulator is up, which account it plays, and how many indexings or callbacks go on."""
         config = self.config
         return answer(
             {
@@ -60,6 +64,7 @@ class Switches:
                 "accountId": config.account_id,
                 "location": config.location,
                 "resourceId": config.resource_id,
+                "indexing": self.indexing.running,
             }
         )
 
@@ -101,4 +106,14 @@ class Switches:
     async def forget_faults(self, _: Request) -> Response:
         """Let everything go well again."""
         self.gateway.faults.clear()
+        return Response(status_code=204)
+
+    async def list_happened(self, _: Request) -> Response:
+        """Show the faults that have happened, forgotten ones too; `count` is how often."""
+        happened = self.gateway.faults.happened
+        return answer([msgspec.structs.replace(fault, count=count) for fault, count in happened])
+
+    async def expire_tokens(self, _: Request) -> Response:
+        """Let every access token end that was issued so far."""
+        self.tokens.expire()
         return Response(status_code=204)

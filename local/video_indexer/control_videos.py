@@ -4,23 +4,28 @@ Separate from the switches, which concern the emulator as a whole.
 """
 
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from local.control import Body, ControlError, parsed, route
 from local.exact_json import answer
-from local.video_indexer import insights
+from local.video_indexer import insights, timestamps
 from local.video_indexer.callbacks import Callbacks
-from local.video_indexer.library import Library, Outcome, Video
+from local.video_indexer.library import Given, Indexed, Library, Outcome, Video
 
 
 class _Outcome(Body):
     state: Literal["Processed", "Failed", "Quarantined"]
     failure_code: str | None = None
     failure_message: str | None = None
+
+
+class _Videos(Body):
+    count: Annotated[int, msgspec.Meta(ge=1)]
 
 
 class _Callback(Body):
@@ -44,6 +49,8 @@ class VideoControls:
         """Where the operations are."""
         return [
             route("GET", "/videos", self.audit),
+            route("POST", "/videos", self.add_indexed),
+            route("GET", "/history", self.tell_history),
             route("PUT", "/videos/{video_id}/insights", self.set_insights),
             route("PUT", "/videos/{video_id}/outcome", self.set_outcome),
             route("POST", "/videos/{video_id}/callback", self.send_callback),
@@ -61,6 +68,43 @@ class VideoControls:
                     "removed": video.removed,
                     "indexings": video.indexings,
                     "callbacks": [asdict(delivery) for delivery in video.deliveries],
+                }
+                for video in self.library.everything()
+            ]
+        )
+
+    async def add_indexed(self, request: Request) -> Response:
+        """Add videos that are indexed already, in which nothing was found, and answer their ids.
+
+        An account of many thousands is uploaded in many minutes, and made in a second.
+        """
+        added = []
+        for number in range(parsed(await request.body(), _Videos).count):
+            video = self.library.add(Given(name=f"Video {number}"), None, None)
+            video.state = "Processed"
+            video.history.append(Indexed(video.created, video.created, Outcome("Processed"), None))
+            added.append(video.id)
+        return answer(added)
+
+    async def tell_history(self, _: Request) -> Response:
+        """Show of every video how each of its indexings ended, and the keywords that it had from then on."""
+        return answer(
+            [
+                {
+                    "id": video.id,
+                    "name": video.given.name,
+                    "removed": video.removed,
+                    "outcomes": [
+                        {
+                            "began": timestamps.written(indexed.began),
+                            "ended": timestamps.written(indexed.ended),
+                            "state": indexed.outcome.state,
+                            "failureCode": indexed.outcome.failure_code,
+                            "failureMessage": indexed.outcome.failure_message,
+                            "keywords": insights.keywords_of(indexed.found),
+                        }
+                        for indexed in video.history
+                    ],
                 }
                 for video in self.library.everything()
             ]

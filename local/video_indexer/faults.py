@@ -18,6 +18,7 @@ from local.video_indexer.operations import OperationName
 type Kind = Literal[
     "status",
     "hang",
+    "late",
     "reset",
     "truncate",
     "garble",
@@ -69,6 +70,10 @@ async def apply(
         case "hang":
             await hang(fault.seconds, sleep, request.receive)
             raise refusal_of(plane, 504, fault.error_type, fault.retry_after)
+        case "late":
+            answer = await operation(request)  # what is true now, and perhaps no longer when it arrives
+            await hang(fault.seconds, sleep, request.receive)
+            return answer
         case "expired-token":
             kind = "ExpiredAuthenticationToken" if plane == "arm" else "ACCESS_TOKEN_EXPIRED"
             raise refusal_of(plane, 401, kind, fault.retry_after)

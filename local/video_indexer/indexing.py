@@ -13,7 +13,7 @@ import logging
 from local.clock import Clock, Sleep
 from local.video_indexer import insights
 from local.video_indexer.callbacks import Callbacks
-from local.video_indexer.library import Video
+from local.video_indexer.library import Indexed, Video
 
 _log = logging.getLogger(__name__)
 
@@ -43,6 +43,11 @@ class Indexing:
         self._running[task] = video
         task.add_done_callback(self._ended)
 
+    @property
+    def running(self) -> int:
+        """How many indexings go on, their callbacks included."""
+        return len(self._running)
+
     def abandon(self, video: Video) -> None:
         """End the indexing of a video without a trace."""
         for task, indexed in self._running.items():
@@ -65,8 +70,8 @@ class Indexing:
             video.found = video.media
         video.next_outcome = None
         video.state = outcome.state
-        video.indexings += 1
         video.last_modified = self._clock()
+        video.history.append(Indexed(video.last_indexed, video.last_modified, outcome, video.found))
         _log.info("indexed video=%s state=%s indexing=%d", video.id, video.state, video.indexings)
         if callback_url is not None:
             await self._callbacks.indexing(video, callback_url, outcome.state)

@@ -106,6 +106,12 @@ def select(index: JsonObject, selection: Selection, location: str) -> JsonObject
     return root
 
 
+def keywords_of(index: JsonObject | None) -> list[Any]:
+    """The keywords in an index of one or several videos."""
+    videos = [] if index is None else index["videos"]
+    return [keyword for video in videos for keyword in (video.get("insights") or {}).get("keywords") or ()]
+
+
 def searchable_texts(index: JsonObject) -> list[tuple[str, str]]:
     """What a search looks through: the kind of match, in the service's terms, and the text."""
     texts = [("Title", str(index.get("name") or ""))]

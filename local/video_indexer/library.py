@@ -45,6 +45,16 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
+class Indexed:
+    """One indexing that ended: when (Unix seconds), how, and what the video's index has found since."""
+
+    began: float
+    ended: float
+    outcome: Outcome
+    found: JsonObject | None
+
+
+@dataclass(frozen=True, slots=True)
 class Delivery:
     """One attempt to notify the uploader: an HTTP status, or the reason why there is none."""
 
@@ -68,13 +78,18 @@ class Video:
     last_modified: float = 0
     last_indexed: float = 0
     indexing_seconds: float = 0
-    indexings: int = 0
+    history: list[Indexed] = field(default_factory=list)
     removed: bool = False
     found: JsonObject | None = None
     failure: Outcome | None = None
     next_outcome: Outcome | None = None
     translations: dict[str, JsonObject] = field(default_factory=dict)
     deliveries: list[Delivery] = field(default_factory=list)
+
+    @property
+    def indexings(self) -> int:
+        """How many indexings have ended."""
+        return len(self.history)
 
     @property
     def is_indexing(self) -> bool:

@@ -8,7 +8,7 @@ Left out: Search looks for words anywhere in names, keywords and transcripts; th
 query language (`+`, `-`, `|`, quotes) are taken as part of the words, and `textScope` is ignored.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -41,12 +41,12 @@ class Page:
             raise _invalid("skip", "must not be negative")
         return cls(size, skip)
 
-    def of(self, items: Sequence[JsonObject]) -> JsonObject:
-        """The results and where the next ones begin."""
+    def of[T](self, entries: Sequence[T], show: Callable[[T], JsonObject]) -> JsonObject:
+        """The results, each as `show` makes it, and where the next ones begin."""
         end = self.skip + self.size
-        done = end >= len(items)
+        done = end >= len(entries)
         return {
-            "results": list(items[self.skip : end]),
+            "results": [show(entry) for entry in entries[self.skip : end]],
             "nextPage": {"pageSize": self.size, "skip": self.skip if done else end, "done": done},
         }
 

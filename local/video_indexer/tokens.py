@@ -8,7 +8,7 @@ tokens, plus `Scope`.
 import secrets
 import uuid
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import jwt
 
@@ -36,6 +36,7 @@ class TokenIssuer:
 
     def __init__(self, lifetime_seconds: int, clock: Clock) -> None:
         self._key = secrets.token_bytes(32)
+        self._expired_keys: list[bytes] = []
         self._lifetime = lifetime_seconds
         self._clock = clock
 
@@ -57,21 +58,31 @@ class TokenIssuer:
         }
         return jwt.encode(claims, self._key, algorithm="HS256")
 
+    def expire(self) -> None:
+        """Let every token end that was issued so far, whatever its `exp` says."""
+        self._expired_keys.append(self._key)
+        self._key = secrets.token_bytes(32)
+
     def read(self, token: str) -> Grant:
         """What `token` grants; ServiceError 401 for one that is forged or has ended."""
-        try:
-            # Dates are compared below, with the emulator's clock: a test moves that one.
-            claims = jwt.decode(
-                token,
-                self._key,
-                algorithms=["HS256"],
-                audience=_ISSUER,
-                options={"verify_exp": False, "verify_nbf": False, "verify_iat": False},
-            )
-        except jwt.InvalidTokenError as error:
-            raise ServiceError(
-                401, "ACCESS_TOKEN_VALIDATION_FAILED", "Access token validation failed."
-            ) from error
-        if claims["exp"] <= self._clock():
+        claims = _claims(token, self._key)
+        if claims is None and not any(_claims(token, key) for key in self._expired_keys):
+            raise ServiceError(401, "ACCESS_TOKEN_VALIDATION_FAILED", "Access token validation failed.")
+        if claims is None or claims["exp"] <= self._clock():
             raise ServiceError(401, "ACCESS_TOKEN_EXPIRED", "Access token has expired.")
         return Grant(claims["AccountId"], claims["Permission"], claims["Scope"], claims["VideoId"])
+
+
+def _claims(token: str, key: bytes) -> dict[str, Any] | None:
+    """What a token says that was signed with `key`; None for any other."""
+    try:
+        # Dates are compared elsewhere, with the emulator's clock: a test moves that one.
+        return jwt.decode(
+            token,
+            key,
+            algorithms=["HS256"],
+            audience=_ISSUER,
+            options={"verify_exp": False, "verify_nbf": False, "verify_iat": False},
+        )
+    except jwt.InvalidTokenError:
+        return None

@@ -48,8 +48,10 @@ class Videos:
         self.access.check(request, "Reader")
         query = request.query_params
         page, period = listing.Page.asked_for(query), listing.Period.asked_for(query)
-        items = [self._item(video) for video in self.library.newest_first() if period.holds(video)]
-        return answer(page.of([item for item in items if listing.is_listed(query, item)]))
+        videos = [video for video in self.library.newest_first() if period.holds(video)]
+        if "partitions" in query:
+            videos = [video for video in videos if listing.is_listed(query, self._item(video))]
+        return answer(page.of(videos, self._item))
 
     async def search(self, request: Request) -> Response:
         """List processed videos that hold a text, those with the most hits first."""
@@ -65,7 +67,7 @@ class Videos:
                 if hits is not None:
                     found.append({**item, "searchMatches": hits})
         found.sort(key=lambda item: -len(item["searchMatches"]))
-        return answer(page.of(found))
+        return answer(page.of(found, lambda item: item))
 
     async def get_index(self, request: Request) -> Response:
         """Answer what is known about a video."""

@@ -28,6 +28,7 @@ ONLY_HTTP = {
     "function:backfill_pages": 0,
     "function:reconciliation": 0,
     "function:keep_poison": 0,
+    "function:measure": 0,
 }
 
 

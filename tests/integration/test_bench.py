@@ -50,6 +50,27 @@ async def test_matching_is_measured(tmp_path: Path) -> None:
     assert all(figures[name] > 0 for name in names)
 
 
+async def test_a_backlog_is_done_without_a_429_and_live_videos_go_first(tmp_path: Path) -> None:
+    code, output = await bench("quota", "--scale", "0.06", "--json", str(tmp_path / "figures.json"))
+    assert code == 0, output
+    figures = json.loads((tmp_path / "figures.json").read_text())
+    assert figures["quota.throttled_share"] == figures["quota.default.throttled_share"] == 0
+    assert figures["quota.useful"] > figures["quota.live_videos"] == 2
+    assert 0 < figures["quota.useful_share"] <= 1.5
+    assert figures["quota.live_lag_p95_seconds"] > 0
+
+
+async def test_what_a_large_account_lacks_is_found_with_a_request_for_a_thousand(tmp_path: Path) -> None:
+    code, output = await bench("backfill", "--scale", "0.06", "--json", str(tmp_path / "figures.json"))
+    assert code == 0, output
+    figures = json.loads((tmp_path / "figures.json").read_text())
+    assert figures["backfill.videos"] == 1200
+    assert figures["backfill.found"] == figures["backfill.order_found"] == 37
+    assert figures["backfill.list_requests"] == figures["backfill.order_list_requests"] == 2
+    assert figures["backfill.storage_requests"] < 100
+    assert figures["backfill.rss_growth_ratio"] > 0
+
+
 async def test_a_benchmark_that_there_is_not_is_refused_with_those_that_there_are() -> None:
     code, output = await bench("speed")
     assert code == 2

@@ -103,7 +103,7 @@ async def test_a_bad_record_costs_nobody_else_and_lies_where_a_person_finds_it(
         await document(listening, video_id)
     found = await poison(listening, "videoId is not a video id")
     assert json.loads(base64.b64decode(found["message"])) == bad
-    assert datetime.fromisoformat(found["received_at"]).tzinfo is not None
+    assert datetime.fromisoformat(found["poisonedAt"]).tzinfo is not None
     line = "diagnostics messages=1 records=4 queued=2 ignored=1 poison=1 lost=0"
     await eventually(lambda: line in listening.host.logs(), "the batch is logged", listening.host.logs)
     assert "ontoya" not in listening.host.logs()

@@ -11,10 +11,11 @@ from azure.storage.blob.aio import ContainerClient
 
 from keywire import extraction
 from keywire.documents import KeywordDocument
-from keywire.extraction import CLOCK_DIFFERENCE, Outcome
+from keywire.extraction import Outcome
 from keywire.settings import HISTORY_CONTAINER, KEYWORDS_CONTAINER
 from keywire.store import BlobDocumentStore, ConflictError, EventList, Marks, Stored
 from keywire.video_indexer import NotReadyError, TransientError, UnusableError
+from keywire.video_indexer.service_time import CLOCK_DIFFERENCE
 from local.storage import InsightsStorage
 from tests.integration.world import World, job
 from tests.unit.builders import index, keyword

@@ -30,7 +30,12 @@ async def faulty(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Loca
     (app / "host.json").write_text(json.dumps(settings))
     emulator = {"indexing_seconds": 0.0, "requests_per_second": None, "requests_per_minute": None}
     # Jobs come from these tests only.
-    without = {"function:reconciliation": 0, "function:keep_poison": 0, "function:backfill_pages": 0}
+    without = {
+        "function:reconciliation": 0,
+        "function:keep_poison": 0,
+        "function:measure": 0,
+        "function:backfill_pages": 0,
+    }
     faulty = LocalStack(
         app_directory=app,
         settings={"VIDEO_INDEXER_QUOTA_SHARE": "off"},

@@ -135,7 +135,9 @@ async def test_a_broken_file_changes_nothing_and_is_told_once(
         assert world.interests.problem
         assert len([record for record in caplog.records if "config/" in record.getMessage()]) == 1
         # Who starts meanwhile has the last good one too, and withdraws nothing.
-        newcomer = InterestSource(file=world.interests.file, last_good=world.interests.last_good)
+        newcomer = InterestSource(
+            file=world.interests.file, last_good=world.interests.last_good, status=world.interests.status
+        )
         assert (await newcomer.matcher()).get("festivals") is not None
         assert newcomer.problem
         await world.set_interests(ROBOTS)

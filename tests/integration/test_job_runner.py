@@ -9,12 +9,14 @@ from typing import Self
 import msgspec
 import pytest
 
-from keywire import jobs
+from keywire import job_runner, jobs
 from keywire.documents import KeywordDocument
 from keywire.job_queue import JobQueue
-from keywire.job_runner import MAX_TRIES, JobRunner
-from keywire.poison import PoisonMessage, PoisonQueue
+from keywire.job_runner import JobRunner
+from keywire.last_signals import LastSignals
+from keywire.poison import MAX_TRIES, PoisonMessage, PoisonQueue
 from keywire.publishers import Destinations
+from keywire.settings import CONTROL_CONTAINER
 from keywire.video_indexer import GoneError, NotReadyError, TransientError, UnusableError, VideoIndexerError
 from local.stack import PROJECT
 from local.storage import InsightsStorage
@@ -36,6 +38,7 @@ class Runs:
             extraction=world.extraction(),
             queue=JobQueue(self.queue),
             poison=PoisonQueue(self.poison),
+            last_signals=LastSignals(insights.blobs.get_container_client(CONTROL_CONTAINER)),
             clock=lambda: NOW,
             chance=lambda: 0.5,
         )
@@ -130,6 +133,49 @@ async def test_a_message_that_is_no_job_is_given_up_as_it_came(
         (given_up,) = await runs.given_up()
         assert base64.b64decode(given_up.message or "") == message
         assert given_up.reason.startswith("not an extraction job")
+
+
+async def test_a_job_of_a_newer_version_waits_as_it_came_for_an_instance_that_knows_it(
+    insights: InsightsStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(job_runner, "NEWER_DELAY", timedelta())
+    newer = body().replace(b'"jobVersion":1', '"jobVersion":2,"later":["ß"]'.encode())
+    async with World(insights, A) as world, Runs(insights, world) as runs:
+        await runs.runner.run(newer, tries=MAX_TRIES)
+        (message,) = await runs.queue.peek_messages()
+        assert base64.b64decode(message.content) == newer
+        assert message.expires_on is not None
+        assert message.expires_on.year == 9999
+        assert (world.source.asked, await runs.given_up()) == (0, [])
+
+
+@pytest.mark.parametrize("received_at", [b'"2026-03-01T09:15:00Z"', b'"yesterday"'])
+async def test_a_job_that_no_newer_instance_took_for_a_day_is_given_up_as_it_came(
+    insights: InsightsStorage, received_at: bytes
+) -> None:
+    newer = body().replace(b'"jobVersion":1', b'"jobVersion":2')
+    newer = newer.replace(b'"2026-03-02T09:15:00Z"', received_at)
+    async with World(insights, A) as world, Runs(insights, world) as runs:
+        await runs.runner.run(newer, tries=1)
+        (given_up,) = await runs.given_up()
+        assert base64.b64decode(given_up.message or "") == newer
+        assert "newer" in given_up.reason
+        assert await runs.waiting() == 0
+
+
+async def test_what_a_newer_version_wrote_in_a_job_is_there_when_it_was_put_off_or_given_up(
+    insights: InsightsStorage,
+) -> None:
+    written = body()[:-1] + b',"later":{"a":1}}'
+    async with World(insights, A) as world, Runs(insights, world) as runs:
+        runs.fail(TransientError("503"))
+        await runs.runner.run(written, tries=1)
+        runs.fail(UnusableError("no"))
+        async for message in _soon(runs):
+            assert json.loads(base64.b64decode(message.content))["later"] == {"a": 1}
+            await runs.runner.run(base64.b64decode(message.content), tries=1)
+        (message,) = await runs.poison.peek_messages()
+        assert json.loads(base64.b64decode(message.content))["job"]["later"] == {"a": 1}
 
 
 async def test_what_nobody_foresaw_is_raised_until_the_last_try_and_then_given_up(

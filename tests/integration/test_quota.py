@@ -89,7 +89,7 @@ async def passes(gate: Gate, lane: Lane = "live") -> bool:
 async def test_three_processes_stay_below_ten_a_second_together(account: Account) -> None:
     """Whoever would have to wait longer than patience allows is put back, and no slot is lost by that."""
     blobs = [account.blob() for _ in range(3)]
-    gates = [account.gate(blob, patience_seconds=2.5) for blob in blobs]
+    gates = [account.gate(blob, patience_seconds={"live": 2.5, "backfill": 2.5}) for blob in blobs]
     sent: list[float] = []
 
     async def job(gate: QuotaGate) -> bool:
@@ -113,7 +113,7 @@ async def test_a_429_that_one_process_meets_stops_the_others(account: Account) -
     one, other = account.gate(), account.gate()
     assert await passes(other)
 
-    await one.note_throttled(account.clock() + 30)
+    await one.stop(account.clock() + 30)
 
     for gate in (one, other):
         with pytest.raises(ThrottledError) as caught:
@@ -124,6 +124,26 @@ async def test_a_429_that_one_process_meets_stops_the_others(account: Account) -
     assert await passes(other)
 
 
+async def test_what_an_operator_has_to_mend_stops_all_and_says_why(account: Account) -> None:
+    one, other = account.gate(), account.gate()
+    assert await passes(other)
+    await other.check()
+    await one.stop(account.clock() + 60, because="403: grant this")
+    for gate in (one, other, account.gate()):
+        for ask in (gate.check(), gate.wait("live"), gate.wait("backfill")):
+            with pytest.raises(ThrottledError, match="403: grant this") as caught:
+                await ask
+            assert caught.value.because == "403: grant this"
+            assert caught.value.retry_after == pytest.approx(60, abs=1)
+    account.ahead += 60.1
+    await other.check()
+    assert await passes(other)
+    await account.use_up()
+    with pytest.raises(ThrottledError) as caught:
+        await other.wait("live")
+    assert caught.value.because == ""
+
+
 async def test_a_429_stops_who_has_a_slot_already(account: Account) -> None:
     """In the process that met it, at once."""
     gate = account.gate()
@@ -132,15 +152,15 @@ async def test_a_429_stops_who_has_a_slot_already(account: Account) -> None:
     waiting = asyncio.create_task(passes(gate))
     while not (await account.ledger()).slots[-1] > now:
         await asyncio.sleep(0)
-    await gate.note_throttled(account.clock() + 30)
+    await gate.stop(account.clock() + 30)
     assert not await waiting
 
 
 async def test_a_shorter_429_does_not_end_a_longer_one(account: Account) -> None:
     gate = account.gate()
     until = account.clock() + 30
-    await gate.note_throttled(until)
-    await gate.note_throttled(until - 25)
+    await gate.stop(until)
+    await gate.stop(until - 25)
     assert (await account.ledger()).blocked_until == until
     assert not await passes(gate)
 
@@ -163,9 +183,39 @@ async def test_who_would_wait_too_long_is_told_how_long_and_takes_nothing(accoun
     assert await passes(gate)
 
 
+async def test_a_job_of_backfill_stands_in_line_where_a_live_one_goes_away(account: Account) -> None:
+    """To be queued again and again costs more than to wait, and nobody waits for it."""
+    gate = account.gate(patience_seconds={"live": 0.1, "backfill": 10.0})
+    await account.write(quota_slices.encode(Ledger(slots=(account.clock() - 58.5,) * 120)))
+    assert await passes(gate, "backfill")
+    await account.write(quota_slices.encode(Ledger(slots=(account.clock() - 58.5,) * 120)))
+    assert not await passes(gate)
+
+
+async def test_nobody_stands_in_line_for_what_is_known_to_be_far(account: Account) -> None:
+    await account.use_up()
+    async with asyncio.timeout(5):
+        assert not await passes(account.gate(), "backfill")
+
+
+async def test_a_job_of_backfill_that_leaves_the_line_stays_away_until_it_is_shorter(
+    account: Account,
+) -> None:
+    gate = account.gate(backfill_share=0.5, patience_seconds={"live": 1.0, "backfill": 1.0})
+    waits = await asyncio.gather(*(gate.wait("backfill") for _ in range(20)), return_exceptions=True)
+    left = [error.retry_after for error in waits if isinstance(error, ThrottledError)]
+    assert len(left) >= 15
+    # A slot a second, for each that stood there at that moment.
+    assert max(left) == pytest.approx(len(left) * 61 / 60)
+    assert min(left) == pytest.approx(61 / 60)
+
+
 async def test_live_jobs_that_wait_in_one_process_keep_backfill_out_in_another(account: Account) -> None:
     await account.use_up()
-    live, backfill = account.gate(patience_seconds=0.1), account.gate(patience_seconds=0.1)
+    live, backfill = (
+        account.gate(patience_seconds={"live": 0.1, "backfill": 0.1}),
+        account.gate(patience_seconds={"live": 0.1, "backfill": 0.1}),
+    )
     assert not await passes(live)
     account.ahead += 31
     assert not await passes(backfill, "backfill")
@@ -254,7 +304,7 @@ async def test_nobody_passes_while_storage_fails(account: Account) -> None:
     with pytest.raises(ResourceNotFoundError):
         await gate.wait("live")
     with pytest.raises(ResourceNotFoundError):
-        await gate.note_throttled(account.clock() + 30)
+        await gate.stop(account.clock() + 30)
     assert not await passes(gate), "what is known here holds here"
 
 
@@ -270,5 +320,5 @@ async def test_a_broken_ledger_counts_as_a_full_minute(account: Account) -> None
 
 async def test_an_open_gate_lets_everybody_pass() -> None:
     gate: Gate = OpenGate()
-    await gate.note_throttled(time.time() + 30)
+    await gate.stop(time.time() + 30)
     assert all([await passes(gate) for _ in range(100)])

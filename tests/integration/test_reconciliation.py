@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import dataclasses
+import re
 import time
 import uuid
 from collections import Counter
@@ -15,8 +16,9 @@ import msgspec
 import pytest
 from azure.core.exceptions import ResourceModifiedError
 from azure.storage.blob.aio import BlobLeaseClient
+from azure.storage.queue.aio import QueueClient
 
-from keywire import backfill_pages, jobs, lease
+from keywire import backfill_pages, jobs, lease, quota_slices, reconciliation, sweep
 from keywire.backfill_orders import BackfillPage, BackfillRequest, BackfillStatus, read_page
 from keywire.backfill_pages import BackfillPages
 from keywire.backfills import Backfills
@@ -25,13 +27,16 @@ from keywire.extraction import Extraction
 from keywire.job_queue import JobQueue
 from keywire.jobs import ExtractionJob
 from keywire.period import Period
+from keywire.quota import QUOTA_BLOB
+from keywire.quota_slices import Ledger
 from keywire.reconciliation import Reconciliation
 from keywire.reconciliation_state import LOCK_BLOB, STATE_BLOB, Result, State
-from keywire.settings import KEYWORDS_CONTAINER
+from keywire.settings import CONTROL_CONTAINER, KEYWORDS_CONTAINER
 from keywire.store import AS_OF, PUBLISHED, VERSION
 from keywire.sweep import Sweep
-from keywire.video_indexer import MisconfiguredError, TransientError
+from keywire.video_indexer import MisconfiguredError, ThrottledError, TransientError
 from keywire.video_indexer.listing import ListPage, list_videos
+from keywire.video_indexer.service_time import MARGIN
 from local.stack import LocalStack
 from local.storage import InsightsStorage
 from tests.integration.on_stack import NOBODY, document, indexed, upload
@@ -71,6 +76,7 @@ class Account:
         name = world.account_id[:8]
         self.control = insights.blobs.get_container_client(f"control-{name}")
         self.jobs = insights.queue(f"jobs-{name}")
+        self.backlog = insights.queue(f"backlog-{name}")
         self.pages = insights.queue(f"pages-{name}")
         self.documents = insights.blobs.get_container_client(KEYWORDS_CONTAINER)
         self.marks = DocumentMarks(self.documents, world.account_id)
@@ -96,7 +102,14 @@ class Account:
         async def sleep(seconds: float) -> None:
             self.slept.append(seconds)
 
-        return Sweep(videos=self._list, queue=JobQueue(self.jobs), signal=signal, clock=self.now, sleep=sleep)
+        return Sweep(
+            videos=self._list,
+            queue=JobQueue(self.jobs),
+            backlog=JobQueue(self.backlog),
+            signal=signal,
+            clock=self.now,
+            sleep=sleep,
+        )
 
     def reconciliation(self) -> Reconciliation:
         return Reconciliation(self.sweep(), self.marks, self.control)
@@ -138,12 +151,14 @@ class Account:
             await self.extraction.run(job)
         return todo
 
-    async def take_jobs(self) -> list[ExtractionJob]:
+    async def take_jobs(self, *queues: QueueClient) -> list[ExtractionJob]:
+        """The jobs on these queues, on both if none are given."""
         taken = []
-        async for message in self.jobs.receive_messages(messages_per_page=32):
-            assert message.expires_on.year == 9999
-            taken.append(jobs.decode(base64.b64decode(message.content)))
-            await self.jobs.delete_message(message)
+        for queue in queues or (self.jobs, self.backlog):
+            async for message in queue.receive_messages(messages_per_page=32):
+                assert message.expires_on.year == 9999
+                taken.append(jobs.decode(base64.b64decode(message.content)))
+                await queue.delete_message(message)
         return taken
 
     async def mark(self, video_id: str, **changed: str) -> None:
@@ -175,10 +190,12 @@ async def account(insights: InsightsStorage) -> AsyncIterator[Account]:
         account = Account(insights, world)
         await account.control.create_container()
         await account.jobs.create_queue()
+        await account.backlog.create_queue()
         await account.pages.create_queue()
         yield account
         await account.control.delete_container()
         await account.jobs.delete_queue()
+        await account.backlog.delete_queue()
         await account.pages.delete_queue()
 
 
@@ -220,6 +237,49 @@ async def test_a_video_that_was_indexed_again_is_asked_about(account: Account) -
     stored = await account.world.store.read(video_id)
     assert stored is not None
     assert (stored.document.version, stored.as_of) == (2, account.now())
+
+
+@pytest.mark.parametrize(("indexing_seconds", "found"), [(0, {"outdated": 1}), (90, {})])
+async def test_a_video_whose_callback_was_done_is_asked_about_again_only_if_its_indexing_took_no_time(
+    account: Account, indexing_seconds: int, found: dict[str, int]
+) -> None:
+    """Its document answers for the time of the question, less what Video Indexer's own clocks may differ."""
+    emulator = account.service.emulator
+    await emulator.client.put("/emulator/settings", json={"indexingSeconds": indexing_seconds})
+    video_id = await emulator.upload(BODY)
+    account.pass_time(timedelta(seconds=indexing_seconds))
+    await emulator.indexed(video_id)
+    called_back = msgspec.structs.replace(account.job(video_id), as_of=None)
+    told = dataclasses.replace(account.extraction, service_time=lambda moment: moment - MARGIN)
+    await told.run(called_back)
+    assert by_reason(await account.run()) == found
+    await account.do_jobs()
+    account.pass_time(QUARTER)
+    assert by_reason(await account.run()) == {}
+
+    (await emulator.client.put(f"{emulator.videos}/{video_id}/ReIndex")).raise_for_status()
+    account.pass_time(timedelta(seconds=indexing_seconds))
+    await emulator.indexed(video_id, times=2)
+    assert by_reason(await account.run()) == {"outdated": 1}
+
+
+async def test_an_outage_or_an_old_account_does_not_keep_live_videos_waiting(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a sweep finds first is done like them, the rest after them; also where a run goes on with it."""
+    monkeypatch.setattr(sweep, "MOST_LIVE", 53)
+    uploaded = await account.upload(70)
+    account.page_size = 50
+    account.before_page = fail_beyond_the_first(TransientError("away"))
+    with pytest.raises(TransientError):
+        await account.run()
+    account.before_page = _nothing
+    account.pass_time(QUARTER)
+    assert by_reason(await account.run()) == {"missing": 70}
+    live, later = await account.take_jobs(account.jobs), await account.take_jobs(account.backlog)
+    assert (len(live), len(later)) == (53, 17)
+    assert {job.video_id for job in live + later} == set(uploaded)
+    assert {job.signal for job in live + later} == {"reconciliation"}
 
 
 @pytest.mark.parametrize("state", ["Processed", "Failed", "Quarantined"])
@@ -313,6 +373,43 @@ async def test_a_removed_video_is_not_asked_about_in_a_window(account: Account) 
     assert (result.sweep, result.queued) == ("window", 0)
 
 
+async def test_a_list_that_comes_back_short_puts_no_more_in_question_than_can_be_asked_about(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run asks about some, the next runs about the rest, each once; nobody is asked twice."""
+    monkeypatch.setattr(reconciliation, "MOST_UNLISTED", 3)
+    monkeypatch.setattr(reconciliation, "LOOKED_AT_ONCE", 2)
+    told = await account.told(10)
+    for video_id in told:
+        await account.remove(video_id)
+    account.pass_time(QUARTER)
+
+    asked: list[str] = []
+    for questions in (3, 6, 9):
+        assert await account.reconciliation().run(account.now(), full=True) == []
+        asked += [job.video_id for job in await account.take_jobs()]
+        assert len(asked) == questions
+        account.pass_time(QUARTER)
+    result = await account.run(full=True)
+    assert (result.sweep, result.unlisted, result.queued) == ("full", 10, 10)
+    asked += [job.video_id for job in await account.take_jobs()]
+    assert sorted(asked) == sorted(told)
+
+
+async def test_tombstones_are_in_nobodys_way_when_a_run_asks_about_few(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reconciliation, "MOST_UNLISTED", 3)
+    monkeypatch.setattr(reconciliation, "LOOKED_AT_ONCE", 3)
+    told = await account.told(9)
+    account.pass_time(QUARTER)
+    for video_id in told[:7]:
+        await account.remove(video_id)
+    await account.do_jobs(*(account.job(video_id) for video_id in told[:5]))
+    assert by_reason(await account.run(full=True)) == {"unlisted": 2}
+    assert sorted(job.video_id for job in await account.take_jobs()) == sorted(told[5:7])
+
+
 async def test_a_document_that_is_newer_than_the_sweep_is_no_question(account: Account) -> None:
     (video_id,) = await account.told()
     await account.remove(video_id)
@@ -326,6 +423,24 @@ async def test_a_page_that_fails_for_a_moment_is_asked_for_again(account: Accoun
     await account.service.fault(operation="ListVideos", kind="status", status=503)
     assert by_reason(await account.run()) == {"missing": 1}
     assert account.slept == [7.0, 4.0]
+
+
+async def test_a_page_is_not_waited_for_until_azure_ends_the_function(account: Account) -> None:
+    """Neither where the service asks for a long wait, nor where a try took long already."""
+    await account.service.fault(operation="ListVideos", kind="status", status=429, retryAfter=61)
+    with pytest.raises(ThrottledError):
+        await account.run()
+    tries = []
+
+    async def stand_in_line(skip: int) -> None:
+        tries.append(skip)
+        account.pass_time(timedelta(seconds=60))
+        raise TransientError("at last")
+
+    account.before_page = stand_in_line
+    with pytest.raises(TransientError):
+        await account.run()
+    assert (tries, account.slept) == ([0], [])
 
 
 async def test_a_page_that_fails_is_gone_on_with_by_the_next_run(account: Account) -> None:
@@ -602,12 +717,45 @@ async def http(stack: LocalStack) -> AsyncIterator[httpx.AsyncClient]:
 
 
 async def test_a_lost_callback_is_healed_by_the_timer(stack: LocalStack, http: httpx.AsyncClient) -> None:
+    """Its list goes after live videos, the video itself with them."""
+    began = time.time()
     video_id = await upload(stack, http, index([keyword("one")]), NOBODY)
     await indexed(stack, http, video_id)
     key = {"x-functions-key": stack.master_key}
     answer = await http.post(f"{stack.host.url}/admin/functions/reconciliation", json={}, headers=key)
     assert answer.status_code == 202
     assert [kept["text"] for kept in (await document(stack, video_id))["keywords"]] == ["one"]
+    ledger = await quota(stack)
+    assert any(slot > began for slot in ledger.backfill)
+    assert {slot for slot in ledger.slots if slot > began} - set(ledger.backfill)
+    assert done_by(stack, video_id) == "extraction"
+
+
+async def quota(stack: LocalStack) -> Ledger:
+    blob = stack.storage.blobs.get_blob_client(CONTROL_CONTAINER, QUOTA_BLOB)
+    return quota_slices.decode(await (await blob.download_blob()).readall())
+
+
+def done_by(stack: LocalStack, video_id: str) -> str:
+    """The function that published the video."""
+    line = re.search(
+        rf"^\[function:(\w+)\S*\] .* video={video_id} .*outcome=published", stack.host.logs(), re.MULTILINE
+    )
+    assert line, stack.host.logs()
+    return line[1]
+
+
+async def test_a_document_answers_for_the_moment_of_the_question(
+    stack: LocalStack, http: httpx.AsyncClient
+) -> None:
+    """By Video Indexer's own clock, and so by little less."""
+    video_id = await upload(stack, http, index([keyword("three")]))
+    asked = datetime.fromisoformat((await document(stack, video_id))["extractedAt"])
+    blob = stack.storage.blobs.get_blob_client(
+        KEYWORDS_CONTAINER, f"{stack.emulator.account_id}/{video_id}.json"
+    )
+    as_of = datetime.fromisoformat((await blob.get_blob_properties()).metadata[AS_OF])
+    assert MARGIN <= asked - as_of < 2 * MARGIN
 
 
 async def test_a_backfill_is_ordered_and_followed_by_http(stack: LocalStack, http: httpx.AsyncClient) -> None:
@@ -633,6 +781,7 @@ async def test_a_backfill_is_ordered_and_followed_by_http(stack: LocalStack, htt
     assert (would["found"], would["listed"], would["pages"]) == (1, 1, 1)
     assert (await backfilled({}))["missing"] == 1
     assert [kept["text"] for kept in (await document(stack, video_id))["keywords"]] == ["two"]
+    assert done_by(stack, video_id) == "backfill"
 
 
 @pytest.mark.parametrize(

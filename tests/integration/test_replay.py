@@ -7,17 +7,19 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from azure.core.exceptions import ResourceNotFoundError
 
 from keywire import jobs, poison
 from keywire.extraction import Outcome
 from keywire.job_queue import JobQueue
 from keywire.poison import PoisonQueue
-from keywire.poison_keeper import CRASHED, NO_BASE64, PoisonKeeper
+from keywire.poison_keeper import CRASHED, NO_BASE64, PAGE, PoisonKeeper
 from keywire.replay import InvalidReplayError, Replay, read_request
 from keywire.settings import CONTROL_CONTAINER, KEYWORDS_CONTAINER
 from local.storage import InsightsStorage
 from tests.integration.world import World, job
 from tests.unit.builders import VIDEO_ID, index, keyword
+from tests.unit.log_records import of_video, record
 
 A = index([keyword("one")])
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -30,11 +32,14 @@ class Operator:
     def __init__(self, insights: InsightsStorage, world: World) -> None:
         name = f"replay-{uuid.uuid4().hex[:8]}"
         self.queue = insights.queue(name)
+        self.pages = insights.queue(f"{name}-pages")
         self.raw = insights.queues.get_queue_client(f"{name}-poison")
         self.poison = insights.queue(f"{name}-poison")
+        self.account_id = world.account_id
         self.control = insights.blobs.get_container_client(CONTROL_CONTAINER)
         self.replay = Replay(
             queue=JobQueue(self.queue),
+            pages=lambda _: JobQueue(self.pages),
             poison=lambda _: self.raw,
             documents=insights.blobs.get_container_client(KEYWORDS_CONTAINER),
             control=self.control,
@@ -43,13 +48,17 @@ class Operator:
         )
 
     async def __aenter__(self) -> "Operator":  # noqa: PYI034
-        await self.queue.create_queue()
-        await self.raw.create_queue()
+        for queue in (self.queue, self.pages, self.raw):
+            await queue.create_queue()
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self.queue.delete_queue()
-        await self.raw.delete_queue()
+        for queue in (self.queue, self.pages, self.raw):
+            await queue.delete_queue()
+
+    async def give_up(self, body: bytes) -> None:
+        """Put a message that can't be done on the poison queue."""
+        await PoisonQueue(self.poison).send(poison.of_body(body, "no reason", now=NOW, tries=1))
 
     async def run(self, **request: Any) -> tuple[int, int, bool]:
         asked = read_request(json.dumps(request).encode())
@@ -113,6 +122,84 @@ async def test_a_poison_queue_is_replayed_whoever_wrote_it(insights: InsightsSto
         assert properties.approximate_message_count == 2
 
 
+async def test_a_replayed_job_keeps_what_nobody_else_knows(insights: InsightsStorage) -> None:
+    async with World(insights, A) as world, Operator(insights, world) as operator:
+        fields = json.loads(jobs.encode(job())) | {"reference": "cms-1", "attempts": 7, "later": [1]}
+        given_up = jobs.decode(json.dumps(fields).encode())
+        await PoisonQueue(operator.poison).send(poison.of_job(given_up, "503", now=NOW, tries=1))
+        await operator.poison.send_message(json.dumps(fields))
+        assert await operator.run(poison="extraction") == (2, 0, False)
+        for again in await operator.queued():
+            assert (again.signal, again.received_at, again.attempts, again.as_of) == ("replay", NOW, 0, None)
+            assert (again.reference, again.further) == ("cms-1", b'{"later":[1]}')
+
+
+async def test_a_job_that_came_without_base64_or_with_line_breaks_in_it_is_replayed(
+    insights: InsightsStorage,
+) -> None:
+    async with World(insights, A) as world, Operator(insights, world) as operator:
+        written = jobs.encode(job(video_id="plain"))
+        await operator.raw.send_message(written)
+        await operator.raw.send_message(base64.encodebytes(written.encode()).decode())
+        await operator.give_up(written.encode())
+        assert await operator.run(poison="backfill") == (3, 0, False)
+        assert {each.video_id for each in await operator.queued()} == {"plain"}
+
+
+async def test_a_job_of_a_newer_version_stays_until_a_newer_version_replays_it(
+    insights: InsightsStorage,
+) -> None:
+    async with World(insights, A) as world, Operator(insights, world) as operator:
+        newer = json.loads(jobs.encode(job(video_id="newer"))) | {"jobVersion": 2}
+        await operator.give_up(json.dumps(newer).encode())
+        assert await operator.run(poison="extraction") == (0, 1, False)
+        assert (await operator.raw.get_queue_properties()).approximate_message_count == 1
+
+
+def log_record(account_id: str, video_id: str) -> bytes:
+    return json.dumps(record(properties=of_video(video_id, account_id))).encode()
+
+
+async def test_records_of_the_log_become_jobs_once_they_can_be_read(insights: InsightsStorage) -> None:
+    async with World(insights, A) as world, Operator(insights, world) as operator:
+        good = log_record(operator.account_id, "a")
+        several = (
+            b"[" + log_record(operator.account_id, "b") + b"," + log_record(operator.account_id, "c") + b"]"
+        )
+        for body in (good, several, b"[" + good + b", 5]", b"Montoya", log_record(str(uuid.uuid4()), "d")):
+            await operator.give_up(body)
+        assert await operator.run(poison="diagnostics") == (3, 3, False)
+        assert sorted((each.video_id, each.signal) for each in await operator.queued()) == [
+            ("a", "replay"),
+            ("b", "replay"),
+            ("c", "replay"),
+        ]
+        assert (await operator.raw.get_queue_properties()).approximate_message_count == 3
+
+
+PAGES = {
+    "rematch": {"operationId": "0" * 32, "request": {"interests": ["ß"]}, "traceparent": None, "page": 3},
+    "backfill-pages": {"operationId": "0" * 32, "request": {}, "traceparent": None, "cursor": {"skip": 5}},
+}
+
+
+@pytest.mark.parametrize(("name", "page"), PAGES.items())
+async def test_a_page_goes_back_to_its_queue_as_it_was(
+    insights: InsightsStorage, name: str, page: dict[str, Any]
+) -> None:
+    async with World(insights, A) as world, Operator(insights, world) as operator:
+        body = json.dumps(page)
+        await operator.give_up(body.encode())
+        await operator.poison.send_message(body)
+        await operator.give_up(json.dumps(page | {"messageVersion": 2}).encode())
+        await operator.give_up(jobs.encode(job()).encode())
+        assert await operator.run(poison=name) == (2, 2, False)
+        messages = await operator.pages.peek_messages(max_messages=32)
+        assert [base64.b64decode(each.content).decode() for each in messages] == [body, body]
+        assert all(each.expires_on.year == 9999 for each in messages)
+        assert await operator.queued() == []
+
+
 async def test_every_replay_is_noted(insights: InsightsStorage) -> None:
     async with World(insights, A) as world, Operator(insights, world) as operator:
         asked = read_request(b'{"videos": ["a"]}')
@@ -160,3 +247,41 @@ async def test_what_the_host_gave_up_is_taken_over_with_what_is_known_and_stays(
         told = [json.loads(base64.b64decode(message.content)) for message in messages]
         assert sorted(each["reason"] for each in told) == sorted([CRASHED, NO_BASE64, "503"])
         assert await keeper.run() == 0
+
+
+async def test_what_the_host_gave_up_is_found_behind_any_number_that_stay(insights: InsightsStorage) -> None:
+    async with World(insights, A) as world, Operator(insights, world) as operator:
+        for number in range(3 * PAGE):
+            await operator.give_up(b"%d" % number)
+        await operator.raw.send_message("{no base64}")
+        keeper = PoisonKeeper(queues=[operator.raw], encoded=[operator.poison], clock=lambda: NOW)
+        assert await keeper.run() == 1
+        shown = 0
+        async for _ in operator.raw.receive_messages(messages_per_page=32):
+            shown += 1
+        assert shown == 3 * PAGE + 1  # and all of them can be seen
+
+
+@pytest.mark.parametrize(
+    "content", ["", " ", "x" * 64 * 1024, "ß" * 1000, "Zm9v\r\n", base64.b64encode(b"x" * 48 * 1024).decode()]
+)
+async def test_no_message_keeps_another_from_being_taken_over(
+    insights: InsightsStorage, content: str
+) -> None:
+    async with World(insights, A) as world, Operator(insights, world) as operator:
+        await operator.raw.send_message(content)
+        await operator.poison.send_message(jobs.encode(job()))
+        keeper = PoisonKeeper(queues=[operator.raw], encoded=[operator.poison], clock=lambda: NOW)
+        assert await keeper.run() == 2
+        assert all(message.expires_on.year == 9999 for message in await operator.poisoned())
+
+
+async def test_a_queue_that_is_not_there_is_told_and_costs_no_other(insights: InsightsStorage) -> None:
+    async with World(insights, A) as world, Operator(insights, world) as operator:
+        gone, gone_encoded = insights.queues.get_queue_client("never-made"), insights.queue("never-made")
+        await operator.raw.send_message("{no base64}")
+        keeper = PoisonKeeper(queues=[gone, operator.raw], encoded=[gone_encoded, operator.poison])
+        with pytest.raises(ResourceNotFoundError):
+            await keeper.run()
+        (message,) = await operator.poisoned()
+        assert message.expires_on.year == 9999

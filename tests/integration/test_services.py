@@ -2,7 +2,6 @@
 
 import asyncio
 
-from keywire.job_queue import JobQueue
 from keywire.services import Services
 from keywire.settings import Settings
 from tests.integration.scripted_queue import scripted_queue
@@ -22,9 +21,7 @@ ACCOUNT = {
 async def test_a_moment_of_trouble_in_storage_does_not_outlast_the_patience_of_a_caller() -> None:
     async with scripted_queue(["503 Server Busy", "201 Created"]) as service:
         environment = ACCOUNT | {"InsightsStorage": service.connection_string}
-        async with (
-            asyncio.timeout(PATIENCE_SECONDS),
-            Services(Settings.from_environment(environment)).queue("extraction") as queue,
-        ):
-            await JobQueue(queue).send(job())
+        services = Services(Settings.from_environment(environment))
+        async with asyncio.timeout(PATIENCE_SECONDS), services.queues:
+            await services.job_queue.send(job())
         assert len(service.requests) == 2

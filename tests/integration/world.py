@@ -14,7 +14,9 @@ from keywire import documents
 from keywire.documents import KeywordDocument
 from keywire.extraction import Extraction, Outcome
 from keywire.interest_source import LOOK_EVERY_SECONDS, InterestSource
+from keywire.interest_status import InterestStatus
 from keywire.jobs import ExtractionJob
+from keywire.notes import Note
 from keywire.publishers import Destinations, Publisher, QueuePublisher
 from keywire.rematch import Rematch
 from keywire.settings import CONFIG_CONTAINER, CONTROL_CONTAINER, HISTORY_CONTAINER, KEYWORDS_CONTAINER
@@ -87,7 +89,10 @@ class World:
         file = insights.blobs.get_blob_client(CONFIG_CONTAINER, f"{self.account_id}.json")
         last_good = insights.blobs.get_blob_client(CONTROL_CONTAINER, f"{self.account_id}.json")
         self.time = 0.0
-        self.interests = InterestSource(file=file, last_good=last_good, clock=lambda: self.time)
+        status = insights.blobs.get_blob_client(CONTROL_CONTAINER, f"{self.account_id}.status.json")
+        self.interests = InterestSource(
+            file=file, last_good=last_good, status=Note(status, InterestStatus), clock=lambda: self.time
+        )
 
     async def __aenter__(self) -> Self:
         await self._queue.create_queue()

@@ -14,6 +14,7 @@ from local.in_process import ManualClock
 from local.video_indexer.errors import ServiceError
 from local.video_indexer.faults import Fault, apply
 from local.video_indexer.in_process import InProcessEmulator
+from tests.unit.builders import index, keyword
 
 
 async def meets(fault: dict[str, Any]) -> httpx.Response:
@@ -72,6 +73,24 @@ async def test_a_connection_can_break(kind: str) -> None:
         await emulator.get_index(video_id)
 
     assert (await emulator.client.get("/emulator/requests")).json()["GetVideoIndex"] == {kind: 1}
+
+
+async def test_an_answer_can_be_late_and_out_of_date() -> None:
+    """It says what was true when it was asked for."""
+    emulator = InProcessEmulator()
+    video_id = await emulator.upload(index([keyword("first")]))
+    await emulator.indexed(video_id)
+    late = {"operation": "GetVideoIndex", "kind": "late", "seconds": 20}
+    await emulator.client.post("/emulator/faults", json=late)
+    waiting = asyncio.ensure_future(emulator.get_index(video_id))
+    await asyncio.sleep(0.01)
+    await emulator.client.put(f"/emulator/videos/{video_id}/insights", content=index([keyword("second")]))
+    await emulator.client.put(f"{emulator.videos}/{video_id}/ReIndex")
+    await emulator.indexed(video_id, times=2)
+    assert not waiting.done()
+    emulator.clock.advance(20)
+    assert "first" in (await waiting).text
+    assert "second" in (await emulator.get_index(video_id)).text
 
 
 async def test_a_hanging_answer_waits() -> None:
@@ -189,7 +208,79 @@ async def test_the_emulator_says_which_account_it_plays() -> None:
         "accountId": emulator.config.account_id,
         "location": "westeurope",
         "resourceId": emulator.config.resource_id,
+        "indexing": 0,
     }
+
+
+async def test_the_emulator_says_whether_it_is_still_busy() -> None:
+    """An indexing counts until its callback, which may be late, has been sent."""
+    emulator = InProcessEmulator()
+    await emulator.authorize()
+    late = {"operation": "Callback", "kind": "delay", "seconds": 20}
+    await emulator.client.post("/emulator/faults", json=late)
+    await emulator.indexed(await emulator.upload(b"video", callbackUrl="http://localhost/hook"))
+
+    async def busy() -> int:
+        return int((await emulator.client.get("/emulator/health")).json()["indexing"])
+
+    assert await busy() == 1
+    emulator.clock.advance(20)
+    await emulator.reaches(lambda: bool(emulator.sent))
+    await asyncio.sleep(0)  # the indexing ends right behind its callback
+    assert await busy() == 0
+
+
+async def test_faults_that_happened_are_told() -> None:
+    """Those that were forgotten before are told as often as they did happen."""
+    emulator = InProcessEmulator()
+    video_id = await emulator.upload(b"video")
+    faults = [
+        {"operation": "GetVideoIndex", "kind": "status", "status": 503, "count": 5},
+        {"operation": "Callback", "kind": "drop"},
+    ]
+    await emulator.client.post("/emulator/faults", json=faults)
+    for _ in range(2):
+        await emulator.get_index(video_id)
+    await emulator.client.delete("/emulator/faults")
+
+    (happened,) = (await emulator.client.get("/emulator/faults/happened")).json()
+    assert (happened["kind"], happened["status"], happened["count"]) == ("status", 503, 2)
+
+
+async def test_the_history_of_a_video_tells_how_each_indexing_ended() -> None:
+    """And the keywords that the video had from then on: after a failure, those of the last good one."""
+    emulator = InProcessEmulator()
+    video_id = await emulator.upload(index([keyword("first")]))
+    await emulator.indexed(video_id)
+    failure = {"state": "Failed", "failureCode": "General", "failureMessage": "It broke."}
+    await emulator.client.put(f"/emulator/videos/{video_id}/insights", content=index([keyword("second")]))
+    await emulator.client.put(f"/emulator/videos/{video_id}/outcome", json=failure)
+    await emulator.client.put(f"{emulator.videos}/{video_id}/ReIndex")
+    await emulator.indexed(video_id, times=2)
+
+    (told,) = (await emulator.client.get("/emulator/history")).json()
+    assert (told["id"], told["removed"]) == (video_id, False)
+    states = [(outcome["state"], outcome["failureCode"]) for outcome in told["outcomes"]]
+    assert states == [("Processed", None), ("Failed", "General")]
+    found = [[word["text"] for word in outcome["keywords"]] for outcome in told["outcomes"]]
+    assert found == [["first"], ["first"]]
+
+
+async def test_an_account_of_many_videos_is_made_at_once() -> None:
+    """They are as if they had been uploaded and indexed: listed, with an index, and nobody is called."""
+    emulator = InProcessEmulator(requests_per_second=None, requests_per_minute=None)
+    await emulator.authorize()
+    answer = await emulator.client.post("/emulator/videos", json={"count": 30})
+    ids = answer.raise_for_status().json()
+    assert len(set(ids)) == 30
+
+    listed = (await emulator.client.get(emulator.videos, params={"pageSize": "25"})).json()
+    assert [video["id"] for video in listed["results"]] == list(reversed(ids))[:25]
+    assert {video["state"] for video in listed["results"]} == {"Processed"}
+    assert listed["nextPage"] == {"pageSize": 25, "skip": 25, "done": False}
+    assert (await emulator.get_index(ids[0])).json()["state"] == "Processed"
+    assert (await emulator.audit(ids[0]))["indexings"] == 1
+    assert emulator.sent == []
 
 
 async def test_logs_tell_decisions_and_no_secrets(caplog: pytest.LogCaptureFixture) -> None:

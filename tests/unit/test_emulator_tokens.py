@@ -211,3 +211,16 @@ async def test_a_public_video_needs_no_token() -> None:
 
     assert (await emulator.get_index(public)).status_code == 200
     assert (await emulator.get_index(private)).status_code == 401
+
+
+async def test_all_tokens_can_be_ended_at_once() -> None:
+    """As a revocation does: those issued before are told apart from garbage, those issued later are good."""
+    emulator = InProcessEmulator()
+    video_id = await emulator.upload(b"video")
+
+    await emulator.client.post("/emulator/tokens/expire")
+
+    refused = await emulator.get_index(video_id)
+    assert (refused.status_code, refused.json()["ErrorType"]) == (401, "ACCESS_TOKEN_EXPIRED")
+    await emulator.authorize("Reader")
+    assert (await emulator.get_index(video_id)).status_code == 200

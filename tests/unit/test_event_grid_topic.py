@@ -469,10 +469,12 @@ async def test_a_fault_happens_as_often_as_it_was_asked_for() -> None:
     first, second = await topic.publish(event()), await topic.publish(event())
     left = (await topic.client.get("/emulator/faults")).json()
     await topic.client.delete("/emulator/faults")
+    happened = (await topic.client.get("/emulator/faults/happened")).json()
 
     assert (refusal(first), first.headers["Retry-After"]) == ((429, "TooManyRequests"), "7")
     assert refusal(second) == (503, "ServiceUnavailable")
     assert [(fault["kind"], fault["count"]) for fault in left] == [("status", 2)]
+    assert [(fault["status"], fault["count"]) for fault in happened] == [(429, 1), (503, 1)]
     assert (await topic.publish(event())).status_code == 200
     assert await arrived(topic) == [event()]
 

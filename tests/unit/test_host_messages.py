@@ -72,7 +72,7 @@ def test_white_space_in_base64_is_ignored() -> None:
     assert decode(" e30\r\n= ", "base64") == b"{}"
 
 
-@pytest.mark.parametrize("content", ['{"plain": "json"}', "e30", "e3*0"])
+@pytest.mark.parametrize("content", ['{"plain": "json"}', "e30", "e3*0", "e30ß", "東京"])
 def test_what_is_not_base64_is_not_decoded(content: str) -> None:
     with pytest.raises(UndecodableMessageError):
         decode(content, "base64")

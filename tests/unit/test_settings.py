@@ -52,6 +52,12 @@ def test_all_that_is_missing_is_named_at_once() -> None:
         ("InsightsStorage__accountName", "a/../b"),
         ("InsightsStorage__blobServiceUri", "insights"),
         ("InsightsStorage__credential", "workloadidentity"),
+        ("VIDEO_INDEXER_QUOTA_SHARE", "0.00"),
+        ("VIDEO_INDEXER_QUOTA_SHARE", "1.5"),
+        ("VIDEO_INDEXER_BACKFILL_SHARE", "0.0"),
+        ("VIDEO_INDEXER_BACKFILL_SHARE", "2"),
+        ("VIDEO_INDEXER_BACKFILL_SHARE", "off"),
+        ("VIDEO_INDEXER_BACKFILL_SHARE", "-0.5"),
         ("CALLBACK_BASE_URL", "http://keywire.example"),
         ("CALLBACK_BASE_URL", "https://keywire.example?code=x"),
         ("CALLBACK_SIGNING_KEYS", "no/base64-"),
@@ -66,6 +72,17 @@ def test_a_malformed_setting_is_named_without_its_value(name: str, value: str) -
     assert f"{name} is not" in str(raised.value)
     for part in value.split(","):
         assert f" {part}" not in str(raised.value)
+
+
+def test_all_of_the_quota_is_ours_unless_said_otherwise_and_half_of_it_backfills() -> None:
+    account = Settings.from_environment(COMPLETE).video_indexer
+    assert (account.quota_share, account.backfill_share) == (1.0, 0.5)
+    shares = {"VIDEO_INDEXER_QUOTA_SHARE": ".25", "VIDEO_INDEXER_BACKFILL_SHARE": "1"}
+    account = Settings.from_environment(COMPLETE | shares).video_indexer
+    assert (account.quota_share, account.backfill_share) == (0.25, 1.0)
+    off = {"VIDEO_INDEXER_QUOTA_SHARE": "off", "VIDEO_INDEXER_BACKFILL_SHARE": "0.05"}
+    account = Settings.from_environment(COMPLETE | off).video_indexer
+    assert (account.quota_share, account.backfill_share) == (None, 0.05)
 
 
 def test_the_credential_may_be_spelled_as_the_host_takes_it() -> None:

@@ -4,12 +4,17 @@ import asyncio
 import base64
 import json
 import logging
+import time
+from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
 import httpx
 import pytest
 from azure.core.credentials import AccessToken
+from azure.core.exceptions import ServiceRequestError
+from azure.identity import CredentialUnavailableError
 
+from keywire.quota_slices import Lane
 from keywire.video_indexer import (
     AccessTokens,
     GoneError,
@@ -21,6 +26,8 @@ from keywire.video_indexer import (
     VideoIndexerError,
     requests,
 )
+from keywire.video_indexer.gate import Gate
+from keywire.video_indexer.service_time import MARGIN
 from keywire.video_indexer.tokens import read_expiry
 from local.video_indexer.in_process import InProcessEmulator
 from tests.unit.builders import index, keyword
@@ -34,11 +41,17 @@ class Identity:
     def __init__(self, emulator: InProcessEmulator) -> None:
         self._emulator = emulator
         self.scopes: list[str] = []
+        self.claims: dict[str, str] = {}
+        self.issued: list[str] = []
+        self.failure: Exception | None = None
 
     async def get_token(self, *scopes: str, **_: Any) -> AccessToken:
         self.scopes += scopes
         await asyncio.sleep(0)  # as over a network: others have their turn meanwhile
-        return AccessToken(self._emulator.arm_token(), int(self._emulator.clock()) + 3600)
+        if self.failure:
+            raise self.failure
+        self.issued.append(self._emulator.arm_token(**self.claims))
+        return AccessToken(self.issued[-1], int(self._emulator.clock()) + 3600)
 
     async def close(self) -> None:
         return
@@ -50,10 +63,28 @@ class Identity:
         return
 
 
+class Stops:
+    """A gate that notes when it was to be closed; `closed` is one that is."""
+
+    def __init__(self, *, closed: bool = False) -> None:
+        self.stops: list[tuple[float, str]] = []
+        self._closed = closed
+
+    async def wait(self, lane: Lane) -> None:
+        await self.check()
+
+    async def check(self) -> None:
+        if self._closed:
+            raise ThrottledError("closed")
+
+    async def stop(self, until_seconds: float, *, because: str = "") -> None:
+        self.stops.append((until_seconds - time.time(), because))
+
+
 class Service:
     """The emulator with a client of ours, and what they said to each other."""
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(self, *, gate: Gate | None = None, restricted: bool = False, **settings: Any) -> None:
         self.emulator = InProcessEmulator(**settings)
         self.identity = Identity(self.emulator)
         self.requests: list[httpx.Request] = []
@@ -65,6 +96,7 @@ class Service:
             endpoint=ENDPOINT,
             audience="https://management.azure.com",
             resource_id=self.emulator.config.resource_id,
+            restricted=restricted,
             clock=self.emulator.clock,
         )
         self.client = VideoIndexerClient(
@@ -73,6 +105,7 @@ class Service:
             endpoint=ENDPOINT,
             location=self.emulator.config.location,
             account_id=self.emulator.config.account_id,
+            gate=gate,
         )
 
     async def _note(self, request: httpx.Request) -> None:
@@ -108,6 +141,19 @@ async def test_asks_for_keywords_only_with_the_token_in_the_header() -> None:
     assert insights["keywords"][0]["text"] == "office insider"
     assert "transcript" not in insights
     assert b"viewToken" not in body or json.loads(body)["videos"][0]["viewToken"] is None
+
+
+async def test_an_answer_tells_what_time_it_is_at_the_service_in_every_lane() -> None:
+    service = Service()
+    video_id = await service.processed_video()
+
+    async def write_date(response: httpx.Response) -> None:
+        response.headers["Date"] = "Mon, 02 Mar 2026 09:00:00 GMT"
+
+    service.client._http.event_hooks["response"].append(write_date)
+    await service.client.in_lane("backfill").get_index(video_id)
+    told = service.client.time.passed_at(datetime.now(UTC))
+    assert abs(told - datetime(2026, 3, 2, 9, tzinfo=UTC) + MARGIN) < timedelta(seconds=10)
 
 
 async def test_asks_resource_manager_for_a_readers_token_of_the_account() -> None:
@@ -191,6 +237,66 @@ async def test_an_identity_without_the_role_is_a_misconfiguration() -> None:
     with pytest.raises(MisconfiguredError) as raised:
         await service.client.get_index("abc")
     assert raised.value.code == "AuthorizationFailed"
+
+
+async def test_who_may_not_ask_is_told_who_lacks_what_and_how_to_grant_it() -> None:
+    gate = Stops()
+    service = Service(gate=gate, client_id="somebody-else", object_id="somebody-else")
+    service.identity.claims = {"oid": "11111111-2222", "appid": "33333333-4444"}
+    with pytest.raises(MisconfiguredError) as raised:
+        await service.client.get_index("abc")
+    resource_id = service.emulator.config.resource_id
+    said = str(raised.value)
+    assert "object id 11111111-2222 (client id 33333333-4444)" in said
+    assert "action Microsoft.VideoIndexer/accounts/generateAccessToken/action" in said
+    assert (
+        "az role assignment create --assignee-object-id 11111111-2222 --assignee-principal-type "
+        f"ServicePrincipal --role Contributor --scope {resource_id}"
+    ) in said
+    assert service.identity.issued[0] not in said
+    ((seconds, because),) = gate.stops
+    assert 55 < seconds <= 60
+    assert because == said
+
+
+async def test_while_all_are_stopped_resource_manager_is_not_asked_either() -> None:
+    service = Service(gate=Stops(closed=True))
+    with pytest.raises(ThrottledError):
+        await service.client.get_index("abc")
+    assert service.requests == []
+
+
+async def test_an_app_without_an_identity_is_a_misconfiguration() -> None:
+    service = Service()
+    service.identity.failure = CredentialUnavailableError("no managed identity endpoint")
+    with pytest.raises(MisconfiguredError, match="has no identity"):
+        await service.client.get_index("abc")
+    service.identity.failure = ServiceRequestError("no route")
+    with pytest.raises(TransientError, match="ServiceRequestError"):
+        await service.client.get_index("abc")
+
+
+async def test_an_account_that_is_not_there_stops_all_and_a_forbidden_video_nobody_else() -> None:
+    gate = Stops()
+    service = Service(gate=gate)
+    video_id = await service.processed_video()
+    await service.fault(operation="GetVideoIndex", kind="status", status=403)
+    with pytest.raises(MisconfiguredError):
+        await service.client.get_index(video_id)
+    assert gate.stops == []
+    await service.fault(operation="GetVideoIndex", kind="expired-token", count=2)
+    with pytest.raises(MisconfiguredError, match="VIDEO_INDEXER_ACCOUNT_ID"):
+        await service.client.get_index(video_id)
+    assert len(gate.stops) == 1
+
+
+async def test_a_restricted_viewers_token_is_asked_for_where_that_is_set() -> None:
+    service = Service(restricted=True)
+    video_id = await service.processed_video()
+    assert await service.client.get_index(video_id)
+    (request,) = [each for each in service.requests if each.method == "POST"]
+    assert request.url.path.endswith("/generateRestrictedViewerAccessToken")
+    assert json.loads(request.content) == {"scope": "Account"}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,68 @@
+"""Running a page of an operation as it comes from its queue: to its end, or to the poison queue.
+
+What is raised makes the host try again after a while. On its last try a page is put where a person finds it,
+with the reason, as is one that can't be read, and a replay puts it on its queue again. A page of a newer
+version is tried as often: while one is rolled out, another instance may know what to do with it.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from keywire import poison, telemetry
+from keywire.poison import MAX_TRIES, PoisonQueue
+from keywire.unreadable import UNREADABLE, version_of
+
+logger: Final = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PageRunner[P]:
+    """Runs the pages of one queue; `P` is what a page is.
+
+    Attributes:
+        read: Reads a message; raises ValueError, with a reason that repeats nothing of it.
+        do: Does a page.
+        poison: Where a page is given up to.
+        clock: The time now (UTC).
+    """
+
+    read: Callable[[bytes], P]
+    do: Callable[[P], Awaitable[None]]
+    poison: PoisonQueue
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    async def run(self, body: bytes, *, tries: int) -> None:
+        """Do the page in a message that was given out `tries` times.
+
+        Raises:
+            Exception: Whatever failed, before the last try; and when storage does not take poison.
+        """
+        try:
+            page = self.read(body)
+        except ValueError as error:
+            if _is_newer(body) and tries < MAX_TRIES:
+                raise
+            await self._give_up(body, str(error), "unreadable", tries)
+            return
+        try:
+            await self.do(page)
+        except Exception as error:
+            if tries < MAX_TRIES:
+                raise
+            kind = type(error).__name__
+            await self._give_up(body, f"{kind}: {error}", kind.removesuffix("Error"), tries)
+
+    async def _give_up(self, body: bytes, reason: str, kind: str, tries: int) -> None:
+        await self.poison.send(poison.of_body(body, reason, now=self.clock(), tries=tries))
+        telemetry.poison.add(1, {"queue": self.poison.name, "reason": kind})
+        logger.error("queue=%s page given up: %s", self.poison.name, reason)
+
+
+def _is_newer(body: bytes) -> bool:
+    try:
+        return version_of(body) > 1
+    except UNREADABLE:
+        return False

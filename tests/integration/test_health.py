@@ -1,0 +1,214 @@
+"""How Keywire says it is: through the host, and where storage or Video Indexer fail."""
+
+import json
+import logging
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from keywire import health, jobs, queue_depths
+from keywire.health_checks import Status
+from keywire.interest_check import InterestCheck
+from keywire.interest_status import InterestStatus
+from keywire.jobs import ExtractionJob
+from keywire.last_signals import LastSignals
+from keywire.notes import Note
+from keywire.probe import MAX_AGE, Probe, ProbeResult
+from keywire.queue_depths import ALL_QUEUES, POISON_QUEUES, WORK_QUEUES, QueueDepths
+from keywire.services import Services
+from keywire.settings import CONFIG_CONTAINER, CONTROL_CONTAINER, Settings
+from local import storage
+from local.stack import LocalStack
+from local.storage import InsightsStorage
+from tests.integration.on_stack import document, upload
+from tests.integration.test_services import ACCOUNT
+from tests.integration.waiting import eventually
+from tests.integration.world import job
+from tests.unit.builders import index, keyword
+from tests.unit.test_video_indexer_client import Service
+
+# Nobody listens there.
+CLOSED = (
+    "DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;AccountKey=AAAA;"
+    "BlobEndpoint=http://127.0.0.1:9/devstoreaccount1;QueueEndpoint=http://127.0.0.1:9/devstoreaccount1"
+)
+
+
+@pytest.fixture
+async def http(stack: LocalStack) -> AsyncIterator[httpx.AsyncClient]:
+    async with stack.client() as client:
+        yield client
+
+
+async def ask(stack: LocalStack, http: httpx.AsyncClient) -> dict[str, Any]:
+    answer = await http.get(f"{stack.host.url}/api/health", headers={"x-functions-key": stack.function_key})
+    assert answer.status_code in {200, 503}
+    found: dict[str, Any] = answer.json()
+    assert (answer.status_code == 503) == (found["status"] == "failed")
+    return found
+
+
+async def measure(stack: LocalStack, http: httpx.AsyncClient) -> None:
+    answer = await http.post(
+        f"{stack.host.url}/admin/functions/measure",
+        headers={"x-functions-key": stack.master_key},
+        json={"input": ""},
+    )
+    assert answer.status_code == 202
+
+
+async def test_an_operator_sees_every_part(stack: LocalStack, http: httpx.AsyncClient) -> None:
+    began = datetime.now(UTC)
+    await document(stack, await upload(stack, http, index([keyword("health")])))
+
+    async def seen() -> dict[str, Any] | None:
+        found = await ask(stack, http)
+        last = found["checks"]["callbacks"]["details"].get("last")
+        return found if last and datetime.fromisoformat(last) > began - timedelta(minutes=2) else None
+
+    found = await eventually(seen, "the callback is noted", stack.host.logs)
+    checks = found["checks"]
+    assert list(checks) == [
+        "storage",
+        "queues",
+        "poison",
+        "videoIndexer",
+        "interests",
+        "callbacks",
+        "reconciliation",
+        "quota",
+    ]
+    assert checks["storage"]["status"] == checks["videoIndexer"]["status"] == "ok"
+    assert set(checks["queues"]["details"]) | set(checks["poison"]["details"]) == set(ALL_QUEUES)
+    assert checks["quota"]["details"]["usedLastMinute"] > 0
+
+
+async def test_without_the_key_there_is_one_word(stack: LocalStack, http: httpx.AsyncClient) -> None:
+    assert (await http.get(f"{stack.host.url}/api/health")).status_code == 401
+    answer = await http.get(f"{stack.host.url}/api/healthz")
+    assert answer.text in {"ok\n", "warning\n", "failed\n"}
+    assert answer.status_code == (503 if answer.text == "failed\n" else 200)
+    assert answer.headers["cache-control"] == "no-store"
+
+
+async def test_the_timer_looks_and_says_so(stack: LocalStack, http: httpx.AsyncClient) -> None:
+    await measure(stack, http)
+
+    async def said() -> bool:
+        return "keywire.health health=" in stack.host.logs()
+
+    await eventually(said, "health is logged", stack.host.logs)
+    note = stack.storage.blobs.get_blob_client(CONTROL_CONTAINER, "video-indexer.json")
+    assert json.loads(await (await note.download_blob()).readall())["problem"] is None
+
+
+async def test_whether_video_indexer_can_be_asked_is_noted_with_what_helps(
+    insights: InsightsStorage,
+) -> None:
+    blob = insights.blobs.get_blob_client(CONTROL_CONTAINER, f"probe-{jobs.new_job_id()}.json")
+    now = datetime.now(UTC)
+    refused = Service(client_id="somebody-else", object_id="somebody-else")
+    probe = Probe(client=lambda: refused.client, note=Note(blob, ProbeResult), clock=lambda: now)
+    result = await probe.last()
+    assert "az role assignment create" in (result.problem or "")
+    asked = len(refused.requests)
+    assert await probe.last() == result
+    assert len(refused.requests) == asked
+    now += MAX_AGE
+    mended = Probe(client=lambda: Service().client, note=Note(blob, ProbeResult), clock=lambda: now)
+    assert (await mended.last()).problem is None
+
+
+async def test_a_mistake_in_the_interests_shows_before_the_next_extraction(
+    insights: InsightsStorage,
+) -> None:
+    name = jobs.new_job_id()
+    file = insights.blobs.get_blob_client(CONFIG_CONTAINER, f"{name}.json")
+    status = Note(insights.blobs.get_blob_client(CONTROL_CONTAINER, f"{name}.json"), InterestStatus)
+    check = InterestCheck(file=file, status=status)
+    await check.run()
+    assert await status.read() is None
+    await file.upload_blob(b'{"interests": [{"id": "a", "name": "A", "anyOf": ["a"]}]}')
+    await check.run()
+    good = await status.read()
+    assert good is not None
+    assert (good.interests, good.problem, good.etag) == (1, None, await check.etag())
+    await check.run()
+    assert await status.read() == good, "it is read once"
+    await file.upload_blob(b'{"interests": [{"id": "a"}]}', overwrite=True)
+    await check.run()
+    bad = await status.read()
+    assert bad is not None
+    assert (bad.interests, bad.etag) == (1, await check.etag())
+    assert "name" in (bad.problem or "")
+
+
+async def test_while_storage_fails_the_report_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "LOOK_SECONDS", 0.3)
+    services = Services(Settings.from_environment(ACCOUNT | {"InsightsStorage": CLOSED}))
+    async with services.blobs, services.queues:
+        report = await services.health.report()
+    assert report.http_status == 503
+    assert {check.status for check in report.checks.values()} == {Status.FAILED}
+
+
+def old_job(age: timedelta) -> ExtractionJob:
+    return ExtractionJob(
+        video_id="abc",
+        job_id=jobs.new_job_id(),
+        signal="callback",
+        received_at=datetime.now(UTC) - age,
+    )
+
+
+async def test_the_oldest_job_is_as_old_as_its_signal_however_often_it_was_put_off(
+    insights: InsightsStorage,
+) -> None:
+    name = f"depth-{jobs.new_job_id()[:8]}"
+    queue = insights.queue(name)
+    await queue.create_queue()
+    depths = QueueDepths(queues={name: insights.queues.get_queue_client(name)})
+    assert (await depths.read())[name] == queue_depths.Depth(messages=0, oldest_seconds=None)
+    await queue.send_message("no job")
+    found = (await depths.read())[name]
+    assert (found.messages, found.oldest_job_seconds) == (1, None)
+    assert found.oldest_seconds is not None
+    assert found.oldest_seconds < 60
+    await queue.send_message(jobs.encode(old_job(timedelta(hours=3))))
+    found = (await depths.read())[name]
+    assert found.messages == 2
+    assert found.oldest_seconds is not None
+    assert found.oldest_seconds < 60
+    assert found.oldest_job_seconds == pytest.approx(3 * 3600, abs=60)
+    await queue.delete_queue()
+
+
+def test_every_queue_is_looked_at() -> None:
+    assert set(ALL_QUEUES) == set(storage.QUEUES)
+    assert {f"{queue}-poison" for queue in WORK_QUEUES} <= set(POISON_QUEUES)
+
+
+async def test_a_signal_is_noted_once_in_a_while_and_only_its_first_try(
+    insights: InsightsStorage, caplog: pytest.LogCaptureFixture
+) -> None:
+    now = 1000.0
+    name = f"signals-{jobs.new_job_id()[:8]}"
+    control = insights.blobs.get_container_client(name)
+    signals = LastSignals(control, clock=lambda: now)
+    with caplog.at_level(logging.WARNING):
+        await signals.note(job())  # there is no such container
+    assert "was not noted" in caplog.text
+    await control.create_container()
+    now += 60
+    assert await signals.read("callback") is None
+    first, second = old_job(timedelta(hours=1)), old_job(timedelta())
+    await signals.note(first)
+    await signals.note(second)
+    assert await signals.read("callback") == first.received_at
+    now += 60
+    await signals.note(second)
+    assert await signals.read("callback") == second.received_at
+    await control.delete_container()

@@ -1,0 +1,96 @@
+"""Pages of operations from the queue's message to their end, on real queues."""
+
+import base64
+import json
+import uuid
+from datetime import UTC, datetime
+from typing import Self
+
+import msgspec
+import pytest
+
+from keywire.page_runner import PageRunner
+from keywire.poison import MAX_TRIES, PoisonMessage, PoisonQueue
+from keywire.rematch_orders import RematchPage, read_page
+from local.storage import InsightsStorage
+
+NOW = datetime(2026, 3, 2, 9, 15, tzinfo=UTC)
+PAGE = {"operationId": "0" * 32, "request": {}, "traceparent": None}
+
+
+class Pages:
+    """A runner whose pages do nothing, or fail."""
+
+    def __init__(self, insights: InsightsStorage, error: Exception | None = None) -> None:
+        self.poison = insights.queue(f"pages-{uuid.uuid4().hex[:8]}-poison")
+        self.error = error
+        self.done: list[RematchPage] = []
+        self.runner = PageRunner(
+            read=read_page, do=self._do, poison=PoisonQueue(self.poison), clock=lambda: NOW
+        )
+
+    async def __aenter__(self) -> Self:
+        await self.poison.create_queue()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.poison.delete_queue()
+
+    async def _do(self, page: RematchPage) -> None:
+        if self.error:
+            raise self.error
+        self.done.append(page)
+
+    async def given_up(self) -> list[PoisonMessage]:
+        messages = await self.poison.peek_messages(max_messages=32)
+        assert all(message.expires_on.year == 9999 for message in messages)
+        return [
+            msgspec.json.decode(base64.b64decode(message.content), type=PoisonMessage) for message in messages
+        ]
+
+
+async def test_a_page_that_ends_leaves_nothing_behind(insights: InsightsStorage) -> None:
+    async with Pages(insights) as pages:
+        await pages.runner.run(json.dumps(PAGE).encode(), tries=1)
+        assert [page.operation_id for page in pages.done] == ["0" * 32]
+        assert await pages.given_up() == []
+
+
+@pytest.mark.parametrize("body", [b"", b"Montoya", b"\xff", b'{"Montoya": 1}', b"[" * 10_000, b"x" * 40_000])
+async def test_what_is_no_page_is_given_up_at_once_with_a_reason_that_repeats_nothing_of_it(
+    insights: InsightsStorage, body: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with Pages(insights) as pages:
+        await pages.runner.run(body, tries=1)
+        (message,) = await pages.given_up()
+        assert message.reason.startswith("not a page of a rematch")
+        assert (message.poisoned_at, message.tries) == (NOW, 1)
+        assert body.startswith(base64.b64decode(message.message or ""))
+        assert "Montoya" not in message.reason + caplog.text
+
+
+async def test_a_page_of_a_newer_version_is_left_to_others_until_the_last_try(
+    insights: InsightsStorage,
+) -> None:
+    async with Pages(insights) as pages:
+        body = json.dumps(PAGE | {"messageVersion": 2, "later": 1}).encode()
+        for tries in range(1, MAX_TRIES):
+            with pytest.raises(ValueError, match="not a page"):
+                await pages.runner.run(body, tries=tries)
+        assert await pages.given_up() == []
+        await pages.runner.run(body, tries=MAX_TRIES)
+        (message,) = await pages.given_up()
+        assert base64.b64decode(message.message or "") == body
+
+
+async def test_a_page_that_fails_for_good_is_given_up_with_what_failed(insights: InsightsStorage) -> None:
+    async with Pages(insights, RuntimeError("storage is on fire")) as pages:
+        body = json.dumps(PAGE).encode()
+        for tries in range(1, MAX_TRIES):
+            with pytest.raises(RuntimeError):
+                await pages.runner.run(body, tries=tries)
+        assert await pages.given_up() == []
+        await pages.runner.run(body, tries=MAX_TRIES)
+        (message,) = await pages.given_up()
+        assert (message.reason, message.tries) == ("RuntimeError: storage is on fire", MAX_TRIES)
+        assert base64.b64decode(message.message or "") == body
