@@ -57,7 +57,8 @@ async def diagnostics(messages: List[func.EventHubEvent], context: func.Context)
         ("refused", len(refused)),
         ("failed", len(unqueued)),
     ):
-        telemetry.signals.add(count, {"kind": "diagnostics", "outcome": outcome})
+        if count:
+            telemetry.signals.add(count, {"kind": "diagnostics", "outcome": outcome})
     reasons = Counter([*(each.reason for each in ignored), *(each.reason for each in refusals)])
     logger.log(
         logging.WARNING if refusals else logging.INFO,
@@ -98,5 +99,6 @@ async def _put_aside(refusals: list[log.Refusal], kind: str, received_at: dateti
         return_exceptions=True,
     )
     lost = [result for result in results if isinstance(result, BaseException)]
-    telemetry.poison.add(len(refusals) - len(lost), {"queue": queue.name, "reason": kind})
+    if len(refusals) > len(lost):
+        telemetry.poison.add(len(refusals) - len(lost), {"queue": queue.name, "reason": kind})
     return lost

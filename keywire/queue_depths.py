@@ -5,7 +5,6 @@ Azure's own metric counts all queues of an account together and is a day old, so
 
 import asyncio
 import base64
-import binascii
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,6 +15,7 @@ import msgspec
 from keywire import backfill_orders, diagnostics, jobs, rematch_orders
 from keywire.jobs import Moment
 from keywire.settings import EVENTS_QUEUE
+from keywire.unreadable import UNREADABLE
 
 if TYPE_CHECKING:
     from azure.storage.queue import QueueMessage
@@ -94,5 +94,5 @@ def _signalled(message: "QueueMessage") -> datetime | None:
     """When the signal came that the job in a message is from; None where there is no job in it."""
     try:
         return _JOB.decode(base64.b64decode(message.content, validate=True)).received_at
-    except (binascii.Error, msgspec.DecodeError, UnicodeDecodeError):
+    except (*UNREADABLE, ValueError):
         return None

@@ -78,7 +78,7 @@ var alwaysThere = {
   APPLICATIONINSIGHTS_CONNECTION_STRING: appInsights.properties.ConnectionString
   // Read by the host and by the Python worker's exporter alike.
   APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${identity.properties.clientId};Authorization=AAD'
-  // The worker sets OpenTelemetry up. Not PYTHON_ENABLE_OPENTELEMETRY: by itself it makes every invocation fail.
+  // The worker sets OpenTelemetry up. Not PYTHON_ENABLE_OPENTELEMETRY: older workers fail every invocation with it.
   PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY: 'true'
   // Keywire's loggers, and not those of every library.
   PYTHON_APPLICATIONINSIGHTS_LOGGER_NAME: 'keywire'

@@ -7,7 +7,6 @@ import dataclasses
 import sys
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -165,7 +164,6 @@ async def _follow(
 
 async def _upload(uploader: Uploader, videos: Sequence[VideoProgress], callback_url: str) -> None:
     for video in videos:
-        video.requested_at = datetime.now(UTC)
         video.video_id = await uploader.upload(video.source.name, video.source.body, callback_url)
         video.requests = 1
 
@@ -173,7 +171,7 @@ async def _upload(uploader: Uploader, videos: Sequence[VideoProgress], callback_
 async def _reindex(stack: LocalStack, uploader: Uploader, video: VideoProgress) -> None:
     found = f"{stack.video_indexer_url}/emulator/videos/{video.video_id}/insights"
     (await uploader.http.put(found, content=video.source.reindexed)).raise_for_status()
-    video.requested_at, video.requests = datetime.now(UTC), 2
+    video.etag_before, video.requests = video.etag, 2
     await uploader.reindex(video.video_id, stack.callback_url)
 
 

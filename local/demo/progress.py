@@ -2,20 +2,14 @@
 
 import base64
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Final
 
 import msgspec
 
 from keywire.interest_events import MATCHED, WITHDRAWN
 from keywire.settings import EVENTS_QUEUE, KEYWORDS_CONTAINER
-from keywire.store import AS_OF, PUBLISHED, VERSION
-from keywire.video_indexer.service_time import CLOCK_DIFFERENCE
+from keywire.store import PUBLISHED, VERSION
 from local.demo.inputs import Input
 from local.stack import LocalStack
-
-NEVER: Final = datetime.min.replace(tzinfo=UTC)
-NOT_YET: Final = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass
@@ -23,14 +17,14 @@ class VideoProgress:
     """One video's way.
 
     Attributes:
-        requested_at: When its last indexing was asked for.
         requests: How many indexings were asked for.
         state: Video Indexer's.
         indexings: How many Video Indexer has finished.
         callbacks: How many callbacks Keywire has answered with success.
         version: Of its document; 0 before the first.
         published: The newest version whose events are all sent.
-        answers_for: The moment up to which the document answers.
+        etag: Of the document: every job that has asked Video Indexer changes it, whatever the answer.
+        etag_before: The same when the last indexing was asked for.
         events: What the versions said of their keywords, as read from the queue, by sequence.
         matches: The interests that matched, as read from the queue.
         withdrawals: How many of them were withdrawn.
@@ -38,14 +32,14 @@ class VideoProgress:
 
     source: Input
     video_id: str = ""
-    requested_at: datetime = NOT_YET
     requests: int = 0
     state: str = ""
     indexings: int = 0
     callbacks: int = 0
     version: int = 0
     published: int = 0
-    answers_for: datetime = NEVER
+    etag: str = ""
+    etag_before: str = ""
     events: dict[int, bytes] = field(default_factory=dict)
     matches: list[bytes] = field(default_factory=list)
     withdrawals: int = 0
@@ -53,7 +47,7 @@ class VideoProgress:
     @property
     def written(self) -> bool:
         """Whether the document answers for the last indexing."""
-        return self.version > 0 and self.answers_for >= self.requested_at - CLOCK_DIFFERENCE
+        return self.version > 0 and self.etag != self.etag_before
 
     @property
     def sent(self) -> bool:
@@ -96,7 +90,7 @@ class Watcher:
             video = known.get(blob.name.rpartition("/")[2].removesuffix(".json"))
             if video is not None and blob.metadata:
                 video.version, video.published = int(blob.metadata[VERSION]), int(blob.metadata[PUBLISHED])
-                video.answers_for = datetime.fromisoformat(blob.metadata[AS_OF])
+                video.etag = blob.etag
         # After the documents: of a version that says it is published, every event is on the queue by now.
         await self._read_events(known)
 

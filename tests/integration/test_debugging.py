@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from local.stack import PROJECT
 from tests.integration.debug_adapter import Debugger, debug_adapter
@@ -30,6 +31,7 @@ def line_of(file: Path, code: str) -> int:
     return int(number)
 
 
+@pytest.mark.skipif(os.name != "posix", reason="ends the stack by a signal")
 async def test_a_breakpoint_is_met_in_every_process_of_the_stack(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]

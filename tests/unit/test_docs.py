@@ -44,6 +44,7 @@ AZ = {
     "keyvault secret show": _COMMON | {"--vault-name", "--name"},
     "login": _COMMON,
     "monitor app-insights query": _COMMON | {"--resource-group", "--apps", "--analytics-query", "--offset"},
+    "provider register": _COMMON | {"--namespace", "--wait"},
     "role assignment create": _COMMON
     | {"--role", "--scope", "--assignee", "--assignee-object-id", "--assignee-principal-type"},
     "role definition create": _COMMON | {"--role-definition"},

@@ -1,5 +1,6 @@
 """Child processes: what they say is read, whatever it is."""
 
+import asyncio
 import io
 
 import pytest
@@ -19,7 +20,10 @@ async def test_a_line_that_is_too_long_costs_nothing_but_itself(monkeypatch: pyt
     child = ChildProcess(name="chatty", command=python("-c", code), environment=inherited(), log=log)
     await child.start(ready=["ready"])
     assert child._process is not None
-    await child._process.wait()
-    await child.stop()
+    try:
+        async with asyncio.timeout(20):
+            await child._process.wait()
+    finally:
+        await child.stop(seconds=1)
     assert log.getvalue().splitlines()[-1] == "[chatty] done"
     assert "(a line of more than 1000 bytes)" in log.getvalue()

@@ -1,0 +1,216 @@
+"""What the running app answers, held against docs/openapi.yaml: all that it describes, and nothing else."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+from jsonschema import ValidationError
+
+from keywire import callback_urls
+from local.functions_host.functions import HTTP_GROUP
+from local.functions_host.supervisor import FunctionsHost
+from local.stack import PROJECT, LocalStack
+from tests.integration.waiting import eventually
+from tests.unit.openapi_document import Operation, operations, resolved, validate
+
+VIDEO = {"id": "never-there", "state": "Processed"}
+NEVER = "0" * 32
+# Nobody listens there.
+CLOSED = {
+    f"InsightsStorage__{service}ServiceUri": "https://127.0.0.1:9/devstoreaccount1"
+    for service in ("blob", "queue")
+}
+
+
+@pytest.fixture(scope="module")
+async def http(stack: LocalStack) -> AsyncIterator[httpx.AsyncClient]:
+    async with stack.client() as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def seen() -> set[tuple[str, int]]:
+    """The answers that were held against the description: the function, and the status."""
+    return set()
+
+
+class Caller:
+    """Calls an app's functions by their names, as the document says, and checks each answer.
+
+    Args:
+        url: The host.
+        key: The function key.
+        token: Of a signed callback address.
+    """
+
+    def __init__(
+        self, http: httpx.AsyncClient, url: str, key: str, token: str, seen: set[tuple[str, int]]
+    ) -> None:
+        self._http = http
+        self._url = url
+        self._key = key
+        self._token = token
+        self._seen = seen
+
+    async def call(
+        self,
+        name: str,
+        status: int,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Any = None,
+        key: str | None = None,
+        **parts: str,
+    ) -> httpx.Response:
+        operation = operations()[name]
+        path = operation.path.format_map({"token": self._token} | parts)
+        headers = {"x-functions-key": self._key if key is None else key} if operation.needs_key else {}
+        answer = await self._http.request(
+            operation.method, f"{self._url}/api{path}", params=query, json=body, headers=headers
+        )
+        assert answer.status_code == status, answer.text
+        if body is not None and status < 400:
+            validate(body, operation.value["requestBody"]["content"]["application/json"]["schema"])
+        check(operation, answer)
+        self._seen.add((name, status))
+        return answer
+
+
+def check(operation: Operation, answer: httpx.Response) -> None:
+    """Hold an answer against what the document says of its status."""
+    described = operation.response(answer.status_code)
+    for name, reference in described.get("headers", {}).items():
+        header = resolved(reference)
+        assert header["required"]
+        text = answer.headers[name]
+        validate(int(text) if header["schema"].get("type") == "integer" else text, header["schema"])
+    if "content" not in described:
+        assert answer.content == b""
+        return
+    kind = answer.headers["content-type"].partition(";")[0]
+    schema = described["content"][kind]["schema"]
+    validate(answer.json() if kind == "application/json" else answer.text, schema)
+
+
+def caller(
+    stack: LocalStack, http: httpx.AsyncClient, seen: set[tuple[str, int]], host: FunctionsHost
+) -> Caller:
+    keys = callback_urls.read_keys(stack.signing_key)
+    token = callback_urls.issue(keys, None, datetime.now(UTC) + timedelta(minutes=5))
+    return Caller(http, host.url, stack.function_key, token, seen)
+
+
+def only_http(stack: LocalStack, environment: dict[str, str]) -> FunctionsHost:
+    others = {function["group"] for function in stack.host.functions} - {HTTP_GROUP}
+    return FunctionsHost(PROJECT, environment, dict.fromkeys(others, 0))
+
+
+async def test_callbacks(stack: LocalStack, http: httpx.AsyncClient, seen: set[tuple[str, int]]) -> None:
+    app = caller(stack, http, seen, stack.host)
+    for name in ("callback", "signed_callback"):
+        await app.call(name, 202, query=VIDEO)
+        await app.call(name, 200, query={**VIDEO, "state": "Processing"})
+        await app.call(name, 200, query={"id": "never-there", "personName": "Somebody"})
+        await app.call(name, 400, query={"state": "Processed"})
+    await app.call("callback", 401, key="")
+    await app.call("signed_callback", 401, query=VIDEO, token="a.b")
+
+
+async def test_operations(stack: LocalStack, http: httpx.AsyncClient, seen: set[tuple[str, int]]) -> None:
+    app = caller(stack, http, seen, stack.host)
+    for name in ("new_callback_url", "start_backfill", "start_rematch", "replay"):
+        await app.call(name, 401, key="wrong")
+        await app.call(name, 400, body={"nonsense": True})
+    await app.call("new_callback_url", 200)
+    await app.call("new_callback_url", 200, body={"reference": "東京 & 100 %", "ttl": 60})
+    for kind in ("backfill", "rematch"):
+        started = (await app.call(f"start_{kind}", 202, body={"dryRun": True})).json()
+        assert started["status"] == f"/api/operations/{kind}/{started['operationId']}"
+        await app.call(f"{kind}_status", 200, operation_id=started["operationId"])
+        await app.call(f"{kind}_status", 404, operation_id=NEVER)
+        await app.call(f"{kind}_status", 401, operation_id=NEVER, key="")
+    for request in ({"videos": ["never-there"]}, {"poison": "rematch"}):
+        await app.call("replay", 200, body={**request, "dryRun": True})
+    period = {"from": "2026-01-01T00:00:00Z", "to": "2026-01-02T00:00:00+01:00"}
+    await app.call("replay", 200, body=period)
+
+
+async def test_health(stack: LocalStack, http: httpx.AsyncClient, seen: set[tuple[str, int]]) -> None:
+    app = caller(stack, http, seen, stack.host)
+
+    # What other tests did to this stack may have to pass.
+    async def good() -> bool:
+        return (await http.get(f"{stack.host.url}/api/healthz")).is_success
+
+    await eventually(good, "it is well", stack.host.logs)
+    await app.call("health", 200)
+    await app.call("healthz", 200)
+    await app.call("health", 401, key="")
+
+
+async def test_what_is_answered_without_signing_keys(
+    stack: LocalStack, http: httpx.AsyncClient, seen: set[tuple[str, int]]
+) -> None:
+    environment = stack.app_environment()
+    del environment["CALLBACK_SIGNING_KEYS"]
+    async with only_http(stack, environment) as host:
+        app = caller(stack, http, seen, host)
+        await app.call("signed_callback", 404, query=VIDEO)
+        await app.call("new_callback_url", 409, body={})
+
+
+async def test_what_is_answered_without_storage(
+    stack: LocalStack, http: httpx.AsyncClient, seen: set[tuple[str, int]]
+) -> None:
+    async with only_http(stack, stack.app_environment() | CLOSED) as host:
+        app = caller(stack, http, seen, host)
+        # At once: storage's client tries for a quarter of a minute each time.
+        *_, health, _ = await asyncio.gather(
+            app.call("callback", 503, query=VIDEO),
+            app.call("signed_callback", 503, query=VIDEO),
+            app.call("start_backfill", 500),
+            app.call("start_rematch", 500),
+            app.call("replay", 500, body={"videos": ["never-there"]}),
+            app.call("backfill_status", 500, operation_id=NEVER),
+            app.call("rematch_status", 500, operation_id=NEVER),
+            app.call("health", 503),
+            app.call("healthz", 503),
+        )
+    assert health.json()["checks"]["storage"]["status"] == "failed"
+
+
+async def test_what_is_no_route_is_not_found(stack: LocalStack, http: httpx.AsyncClient) -> None:
+    for method, path in (("GET", "operations/replay"), ("POST", "health"), ("GET", "nothing")):
+        answer = await http.request(
+            method, f"{stack.host.url}/api/{path}", headers={"x-functions-key": stack.function_key}
+        )
+        assert (answer.status_code, answer.content) == (404, b"")
+
+
+def test_an_answer_that_is_not_described_is_caught() -> None:
+    operation = operations()["callback"]
+    for status, body, headers in (
+        (202, {"status": "queued", "videoId": "a", "jobId": "b", "more": 1}, {}),
+        (202, {"status": "queued", "videoId": "a"}, {}),
+        (503, {"error": "x"}, {}),
+        (401, {"error": "x"}, {}),
+        (418, {}, {}),
+    ):
+        answer = httpx.Response(status, json=body, headers=headers)
+        with pytest.raises((AssertionError, KeyError, ValidationError)):
+            check(operation, answer)
+    good = httpx.Response(503, json={"error": "x"}, headers={"Retry-After": "30"})
+    check(operation, good)
+
+
+def test_every_answer_that_is_described_was_seen(
+    request: pytest.FixtureRequest, seen: set[tuple[str, int]]
+) -> None:
+    selected = {item.originalname for item in request.session.items if item.module is request.module}
+    if selected < {name for name in dir(request.module) if name.startswith("test_")}:
+        pytest.skip("not all tests of this file were selected")
+    described = {(name, status) for name, each in operations().items() for status in each.statuses}
+    assert described == seen
