@@ -7,7 +7,7 @@ from typing import Final
 import azure.functions as func
 import msgspec
 
-from handlers.shared import answer, services, traceparent_of
+from handlers.shared import answer, services, traceparent_of, unless_storage_fails
 from keywire import backfill_orders, operation_ids
 from keywire.settings import CONNECTION
 
@@ -17,6 +17,7 @@ blueprint: Final = func.Blueprint()
 
 @blueprint.function_name("start_backfill")
 @blueprint.route("operations/backfill", methods=["POST"], auth_level=func.AuthLevel.FUNCTION)
+@unless_storage_fails
 async def start_backfill(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
     """Answer 202 with the id by which its progress is asked for, or 400."""
     try:
@@ -36,6 +37,7 @@ async def start_backfill(req: func.HttpRequest, context: func.Context) -> func.H
 
 @blueprint.function_name("backfill_status")
 @blueprint.route("operations/backfill/{operation_id}", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
+@unless_storage_fails
 async def backfill_status(req: func.HttpRequest) -> func.HttpResponse:
     """Answer 200 with how far it is, or 404."""
     operation_id = req.route_params["operation_id"]

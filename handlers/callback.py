@@ -13,12 +13,11 @@ import azure.functions as func
 import msgspec
 from azure.core.exceptions import AzureError
 
-from handlers.shared import answer, services, traceparent_of
+from handlers.shared import RETRY_AFTER_SECONDS, answer, services, traceparent_of
 from keywire import callback_urls, jobs, signals, telemetry
 
 # Video Indexer's patience is not documented; a caller never waits longer than 5 s.
 ANSWER_SECONDS: Final = 4.5
-RETRY_AFTER_SECONDS: Final = 30
 
 logger: Final = logging.getLogger(f"keywire.{__name__}")
 blueprint: Final = func.Blueprint()

@@ -8,7 +8,7 @@ from typing import Final
 import azure.functions as func
 import msgspec
 
-from handlers.shared import answer, services, traceparent_of
+from handlers.shared import answer, services, traceparent_of, unless_storage_fails
 from keywire import callback_urls, operation_ids, rematch_orders
 from keywire.settings import CONNECTION
 
@@ -18,6 +18,7 @@ blueprint: Final = func.Blueprint()
 
 @blueprint.function_name("start_rematch")
 @blueprint.route("operations/rematch", methods=["POST"], auth_level=func.AuthLevel.FUNCTION)
+@unless_storage_fails
 async def start_rematch(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
     """Answer 202 with the id by which its progress is asked for, or 400."""
     try:
@@ -37,6 +38,7 @@ async def start_rematch(req: func.HttpRequest, context: func.Context) -> func.Ht
 
 @blueprint.function_name("rematch_status")
 @blueprint.route("operations/rematch/{operation_id}", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
+@unless_storage_fails
 async def rematch_status(req: func.HttpRequest) -> func.HttpResponse:
     """Answer 200 with how far it is, or 404."""
     operation_id = req.route_params["operation_id"]
@@ -50,6 +52,7 @@ async def rematch_status(req: func.HttpRequest) -> func.HttpResponse:
 
 @blueprint.function_name("replay")
 @blueprint.route("operations/replay", methods=["POST"], auth_level=func.AuthLevel.FUNCTION)
+@unless_storage_fails
 async def replay(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
     """Answer 200 with what was, or would be, done, or 400."""
     from keywire.replay import InvalidReplayError, read_request  # noqa: PLC0415

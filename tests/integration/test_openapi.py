@@ -171,11 +171,11 @@ async def test_what_is_answered_without_storage(
         *_, health, _ = await asyncio.gather(
             app.call("callback", 503, query=VIDEO),
             app.call("signed_callback", 503, query=VIDEO),
-            app.call("start_backfill", 500),
-            app.call("start_rematch", 500),
-            app.call("replay", 500, body={"videos": ["never-there"]}),
-            app.call("backfill_status", 500, operation_id=NEVER),
-            app.call("rematch_status", 500, operation_id=NEVER),
+            app.call("start_backfill", 503),
+            app.call("start_rematch", 503),
+            app.call("replay", 503, body={"videos": ["never-there"]}),
+            app.call("backfill_status", 503, operation_id=NEVER),
+            app.call("rematch_status", 503, operation_id=NEVER),
             app.call("health", 503),
             app.call("healthz", 503),
         )
