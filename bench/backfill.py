@@ -121,8 +121,8 @@ async def _store(running: LocalStack, videos: Sequence[str]) -> None:
 
 async def _both(meter: "_Meter") -> dict[str, _Run]:
     return {
-        "order": await meter.measure("function:backfill_pages", meter.order),
         "sweep": await meter.measure(HTTP_GROUP, meter.sweep),
+        "order": await meter.measure("function:backfill_pages", meter.order),
     }
 
 

@@ -28,7 +28,8 @@ DEFAULT_BACKFILL_SHARE: Final = 0.5
 
 _GUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _RESOURCE_ID: Final = re.compile(
-    r"/subscriptions/[^/?#\s]+/resourceGroups/[^/?#\s]+/providers/Microsoft\.VideoIndexer/accounts/[^/?#\s]+",
+    r"/subscriptions/[A-Za-z0-9-]+/resourceGroups/(?!\.+/)[\w.()-]+"
+    r"/providers/Microsoft\.VideoIndexer/accounts/[A-Za-z0-9-]+",
     re.IGNORECASE,
 )
 _LANGUAGE: Final = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")

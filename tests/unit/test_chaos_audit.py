@@ -210,18 +210,33 @@ def a_field_missing(snapshot: Snapshot) -> Snapshot:
     return _rewritten(snapshot, lambda version: version.pop("keywordsVersion"))
 
 
-def _rewritten(snapshot: Snapshot, change: Callable[[dict[str, Any]], object]) -> Snapshot:
-    """The one version of a video, said to be another; its file and the current document agree."""
-    (name,) = [name for name in files_of(snapshot, "plain", 1) if name.endswith(".json")]
+def another_document_than_its_version(snapshot: Snapshot) -> Snapshot:
+    old = snapshot.documents["plain"]
+    document = dataclasses.replace(old, body=old.body.replace(b": ", b":") + b" ")
+    return changed(snapshot, documents=snapshot.documents | {"plain": document})
+
+
+def keywords_lost_in_a_failure(snapshot: Snapshot) -> Snapshot:
+    return _rewritten(snapshot, lambda version: version.update(keywords=[]), "spoilt", 2)
+
+
+def the_reference_of_another(snapshot: Snapshot) -> Snapshot:
+    return _rewritten(snapshot, lambda version: version.update(reference="of another"))
+
+
+def _rewritten(
+    snapshot: Snapshot, change: Callable[[dict[str, Any]], object], video_id: str = "plain", number: int = 1
+) -> Snapshot:
+    """A version, said to be another; where it is the current one, the document agrees with its file."""
+    (name,) = [name for name in files_of(snapshot, video_id, number) if name.endswith(".json")]
     version = json.loads(snapshot.history[name])
     change(version)
-    body = json.dumps(version).encode()
-    document = Document(body=body, metadata={"version": "1", "published": "1"})
-    return changed(
-        snapshot,
-        history=dict(snapshot.history) | {name: body},
-        documents=snapshot.documents | {"plain": document},
-    )
+    before, body = snapshot.history[name], json.dumps(version).encode()
+    documents = {
+        each: dataclasses.replace(document, body=body) if document.body == before else document
+        for each, document in snapshot.documents.items()
+    }
+    return changed(snapshot, history=dict(snapshot.history) | {name: body}, documents=documents)
 
 
 def a_document_of_nobody(snapshot: Snapshot) -> Snapshot:
@@ -317,14 +332,37 @@ def test_a_stored_event_that_says_the_wrong_thing_is_foreign_and_the_right_one_l
     assert any(finding in each for each in result.findings)
 
 
-def test_an_event_about_other_keywords_than_those_of_its_version_is_found(right: Snapshot) -> None:
-    (name,) = [name for name in files_of(right, "plain", 1) if name.endswith("ndjson")]
-    first, *others = right.history[name].splitlines()
-    event = json.loads(first)
-    event["data"]["keywords"][0]["text"] = "something else"
-    lines = b"\n".join([json.dumps(event).encode(), *others])
-    findings = audit(changed(right, history=dict(right.history) | {name: lines})).findings
-    assert any("its list keywords is not what changed" in finding for finding in findings)
+@pytest.mark.parametrize(
+    ("change", "finding"),
+    [
+        (lambda event: event["data"]["keywords"][0].update(text="else"), "list keywords is not what changed"),
+        (lambda event: event["data"]["document"].update(sha256="0"), "its hash is not that of its version"),
+        (lambda event: event["data"]["document"].update(url="/x.json"), "it points at another version"),
+        (lambda event: event.update(id=event["id"].upper()), "its id is no UUID"),
+    ],
+)
+def test_an_event_that_does_not_fit_its_version_is_found(
+    right: Snapshot, change: Callable[[dict[str, Any]], object], finding: str
+) -> None:
+    findings = audit(_told_otherwise(right, change, 0)).findings
+    assert any(finding in each for each in findings), findings
+
+
+def test_an_event_about_another_interest_than_its_subject_says_is_found(right: Snapshot) -> None:
+    def change(event: dict[str, Any]) -> None:
+        event["data"]["interest"]["id"] = "another"
+
+    findings = audit(_told_otherwise(right, change, 1)).findings
+    assert any("it is about another interest" in each for each in findings), findings
+
+
+def _told_otherwise(snapshot: Snapshot, change: Callable[[dict[str, Any]], object], place: int) -> Snapshot:
+    """A stored event of a video of one version, at a place of its list, that says something else."""
+    (name,) = [name for name in files_of(snapshot, "plain", 1) if name.endswith("ndjson")]
+    lines = [json.loads(line) for line in snapshot.history[name].splitlines()]
+    change(lines[place])
+    body = b"\n".join(json.dumps(line).encode() for line in lines)
+    return changed(snapshot, history=dict(snapshot.history) | {name: body})
 
 
 def test_poison_that_nobody_put_there_is_unexpected(right: Snapshot) -> None:

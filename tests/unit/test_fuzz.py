@@ -364,7 +364,7 @@ SOON = st.integers(1, 400).map(lambda digits: f'{{"message": "Try again in {"9" 
 @example(429, "9" * 400, b"")
 @example(429, None, b'{"message": "try again in ' + b"9" * 400 + b' seconds"}')
 @example(400, None, b"[" * 100_000)
-@example(400, None, b'{"ErrorType": "VIDEO\r\nREMOVED"}')
+@example(400, None, json.dumps({"ErrorType": f"{MARKER}\r\n"}).encode())
 def test_any_other_answer_is_an_error_and_its_job_goes_on_or_is_given_up(
     status: int, wait: str | None, body: bytes
 ) -> None:

@@ -46,6 +46,10 @@ def test_all_that_is_missing_is_named_at_once() -> None:
         ("VIDEO_INDEXER_ACCOUNT_ID", "newsroom"),
         ("VIDEO_INDEXER_LOCATION", "West Europe"),
         ("VIDEO_INDEXER_RESOURCE_ID", "newsroom"),
+        (
+            "VIDEO_INDEXER_RESOURCE_ID",
+            "/subscriptions/s/resourceGroups/../providers/Microsoft.VideoIndexer/accounts/a",
+        ),
         ("VIDEO_INDEXER_ENDPOINT", "http://api.videoindexer.ai"),
         ("VIDEO_INDEXER_LANGUAGE", "English (US)"),
         ("InsightsStorage", "insights"),
