@@ -81,6 +81,9 @@ async def send(
         response.headers.get("x-ms-request-id", ""),
         seconds * 1000,
     )
+    # httpx ties an answer to its stream and that to the answer: its body, which is read by now, would stay
+    # until the garbage collector comes round to it.
+    response.stream = httpx.ByteStream(b"")
     if response.is_success:
         return response
     raise from_response(operation, response.status_code, response.headers, response.content)

@@ -16,6 +16,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 import httpx
+from azure.core.exceptions import AzureError
 
 from local.chaos import contents
 from local.chaos.kinds import FORGERIES, Kind
@@ -162,8 +163,9 @@ class Disturbances:
         (await self.http.post(url)).raise_for_status()
 
     async def _break_interests(self, _: float) -> None:
-        """Break the file, wait until a process says so, and heal it."""
+        """Break the file that is in force, wait until a process says so, and heal it."""
         blob = self.stack.storage.blobs.get_blob_client("config", "interests.json")
+        await self._in_force()
         noticed_before = self.log.seen[BROKEN_INTERESTS_LINE]
         async with self._storage:
             await blob.upload_blob(_BROKEN_INTERESTS, overwrite=True)
@@ -174,6 +176,16 @@ class Disturbances:
         self.happened[Kind.INTERESTS_BROKEN] += self.log.seen[BROKEN_INTERESTS_LINE] - noticed_before
         async with self._storage:
             await blob.upload_blob(contents.interests_file(), overwrite=True)
+
+    async def _in_force(self) -> None:
+        """Return when some process has made the interests its own: before, there are no last good ones."""
+        copy = self.stack.storage.blobs.get_blob_client("control", "interests.json")
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while True:
+                with contextlib.suppress(AzureError):  # storage may be down
+                    if await copy.exists():
+                        return
+                await asyncio.sleep(AGAIN_SECONDS)
 
     async def _send_unreadable_job(self, choice: float) -> None:
         text = json.dumps({"thisIs": "no job", "number": f"{len(self.unreadable_jobs)}-{choice:.12f}"})

@@ -2,9 +2,11 @@
 
 import asyncio
 import base64
+import gc
 import json
 import logging
 import time
+import weakref
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
@@ -141,6 +143,25 @@ async def test_asks_for_keywords_only_with_the_token_in_the_header() -> None:
     assert insights["keywords"][0]["text"] == "office insider"
     assert "transcript" not in insights
     assert b"viewToken" not in body or json.loads(body)["videos"][0]["viewToken"] is None
+
+
+async def test_an_answer_goes_as_soon_as_nobody_needs_it() -> None:
+    """It may be of many megabytes, and there may be a thousand before the garbage collector comes round."""
+    service = Service()
+    video_id = await service.processed_video()
+    answers: list[weakref.ref[httpx.Response]] = []
+
+    async def note(response: httpx.Response) -> None:
+        answers.append(weakref.ref(response))
+
+    service.client._http.event_hooks["response"].append(note)
+    gc.disable()
+    try:
+        for _ in range(3):
+            assert await service.client.get_index(video_id)
+        assert [answer() for answer in answers[1:]] == [None, None, None]  # all but the token's
+    finally:
+        gc.enable()
 
 
 async def test_an_answer_tells_what_time_it_is_at_the_service_in_every_lane() -> None:
