@@ -17,8 +17,10 @@ from keywire.reconciliation_state import State
 # A job that somebody waits for is begun in seconds. One that was put off is out of sight for a quarter of an
 # hour at most, and that counts as waiting.
 OLDEST_LIVE_JOB: Final = timedelta(minutes=30)
-# Reconciliation may fail now and then; this long without a sweep means that lost callbacks stay lost.
+# Reconciliation may fail now and then; so long without a sweep means that lost callbacks stay lost. Where
+# the timer is slower, it is so many times the time between two runs.
 RECONCILIATION_MISSED: Final = timedelta(hours=1)
+RUNS_MISSED: Final = 4
 
 
 class Status(StrEnum):
@@ -122,14 +124,15 @@ def judge_reconciliation(state: State | None, now: datetime) -> Check:
     if state is None or (state.last is None and state.failure is None):
         return Check(status=Status.WARNING, problem="reconciliation has not been through yet")
     details = {"last": state.last, "lastFull": state.last_full, "failure": state.failure}
-    if state.failure is None:
-        return Check(status=Status.OK, details=details)
-    long_ago = state.last is None or now - state.last.ended > RECONCILIATION_MISSED
-    return Check(
-        status=Status.FAILED if long_ago else Status.WARNING,
-        problem=f"reconciliation stopped on its way: {state.failure.error}",
-        details=details,
-    )
+    patience = max(RECONCILIATION_MISSED, timedelta(seconds=RUNS_MISSED * (state.run_every or 0.0)))
+    silent = state.last is None or now - state.last.ended > patience
+    if state.failure is not None:
+        problem = f"reconciliation stopped on its way: {state.failure.error}"
+        return Check(status=Status.FAILED if silent else Status.WARNING, problem=problem, details=details)
+    if silent:
+        problem = "reconciliation has not got through for too long: does its timer run?"
+        return Check(status=Status.FAILED, problem=problem, details=details)
+    return Check(status=Status.OK, details=details)
 
 
 def judge_callbacks(last: datetime | None, now: datetime) -> Check:

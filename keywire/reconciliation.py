@@ -85,7 +85,7 @@ class Reconciliation:
                 return []
             file = StateFile(self._control.get_blob_client(STATE_BLOB))
             await file.read()
-            run = _Run(self._sweep, self._marks, self._control, file, traceparent)
+            run = _Run(self._sweep, self._marks, self._control, file, now, traceparent)
             state = reconciliation_state.begun(file.state, now, full=full)
             try:
                 async with asyncio.timeout(TOTAL_SECONDS):
@@ -95,6 +95,10 @@ class Reconciliation:
                 telemetry.reconciliation_runs.add(1, {"outcome": "succeeded"})
             except TimeoutError:
                 logger.warning("reconciliation took over %.0f s and is gone on with later", TOTAL_SECONDS)
+                if not run.got_on:
+                    # Gone on with, it would come just as far.
+                    telemetry.reconciliation_runs.add(1, {"outcome": "failed"})
+                    await run.note_failure(TimeoutError(f"not one page in {TOTAL_SECONDS:.0f} s"))
             except (AzureError, VideoIndexerError) as error:
                 telemetry.reconciliation_runs.add(1, {"outcome": "failed"})
                 await run.note_failure(error)
@@ -111,14 +115,17 @@ class _Run:
         marks: DocumentMarks,
         control: "ContainerClient",
         file: StateFile,
+        now: datetime,
         traceparent: str | None,
     ) -> None:
         self._sweep = sweep
         self._marks = marks
         self._listed = control.get_blob_client(LISTED_BLOB)
         self._file = file
+        self._now = now
         self._traceparent = traceparent
         self.results: list[Result] = []
+        self.got_on = False
 
     async def do(self, progress: Progress) -> None:
         """Go on with a sweep until it is through."""
@@ -141,11 +148,12 @@ class _Run:
                 pages=progress.pages + 1,
                 seconds=time.perf_counter() - began,
             )
-            await self._file.write(reconciliation_state.advanced(self._file.state, progress))
+            await self._advance(progress)
         rest: list[str] = []
         if progress.is_full:
             progress, rest = await self._ask_about_unlisted(everything, progress, began)
         if rest:
+            await self._file.write(msgspec.structs.replace(self._file.state, failure=None))
             logger.info("reconciliation unlisted=%d and more, for the next run", progress.counts.unlisted)
         else:
             await self._end(progress)
@@ -187,7 +195,7 @@ class _Run:
                 counts=progress.counts + Counts(unlisted=len(asked)),
                 seconds=time.perf_counter() - began,
             )
-            await self._file.write(reconciliation_state.advanced(self._file.state, progress))
+            await self._advance(progress)
             if room == 0:
                 break
         return progress, [video_id for video_id in unlisted if video_id > progress.looked_at]
@@ -207,9 +215,13 @@ class _Run:
             if video_id > progress.looked_at and mark.written < progress.started.timestamp()
         )
 
+    async def _advance(self, progress: Progress) -> None:
+        await self._file.write(reconciliation_state.advanced(self._file.state, progress))
+        self.got_on = True
+
     async def _end(self, progress: Progress) -> None:
         result = Result.of(progress, ended=self._sweep.clock())
-        state = reconciliation_state.ended(self._file.state, progress, result)
+        state = reconciliation_state.ended(self._file.state, progress, result, run_at=self._now)
         await self._file.write(msgspec.structs.replace(state, failure=None))
         self.results.append(result)
         logger.info(

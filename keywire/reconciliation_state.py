@@ -113,6 +113,8 @@ class State(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
         window, full: The sweeps under way.
         last, last_full: What the last ones came to.
         failure: Why the last run did not get through; None where it did.
+        run_at: When the last run began that got through (UTC).
+        run_every: About how many seconds lie between such runs, whatever the timer's schedule.
     """
 
     watermark: datetime | None = None
@@ -122,6 +124,8 @@ class State(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     last: Result | None = None
     last_full: Result | None = None
     failure: Failure | None = None
+    run_at: datetime | None = None
+    run_every: float | None = None
     state_version: Literal[1] = 1
 
 
@@ -148,14 +152,23 @@ def advanced(state: State, progress: Progress) -> State:
     return msgspec.structs.replace(state, window=progress)
 
 
-def ended(state: State, progress: Progress, result: Result) -> State:
-    """The state with a sweep through."""
+def ended(state: State, progress: Progress, result: Result, *, run_at: datetime) -> State:
+    """The state with a sweep through, by a run that began at `run_at`."""
     watermark = max(progress.started, state.watermark or progress.started)
+    state = _rhythm(state, run_at)
     if progress.is_full:
         return msgspec.structs.replace(
             state, watermark=watermark, full_at=progress.started, full=None, last=result, last_full=result
         )
     return msgspec.structs.replace(state, watermark=watermark, window=None, last=result)
+
+
+def _rhythm(state: State, run_at: datetime) -> State:
+    if state.run_at is None or run_at <= state.run_at:
+        return msgspec.structs.replace(state, run_at=run_at)
+    # A run that somebody started by hand comes between two others and is no sign of a faster timer.
+    every = max((run_at - state.run_at).total_seconds(), (state.run_every or 0.0) / 2)
+    return msgspec.structs.replace(state, run_at=run_at, run_every=every)
 
 
 _DECODER: Final = msgspec.json.Decoder(State)

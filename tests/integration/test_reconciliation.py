@@ -384,9 +384,14 @@ async def test_a_list_that_comes_back_short_puts_no_more_in_question_than_can_be
         await account.remove(video_id)
     account.pass_time(QUARTER)
 
+    await account.service.fault(operation="ListVideos", kind="status", status=403, errorType="FORBIDDEN")
+    with pytest.raises(MisconfiguredError):
+        await account.run()
+
     asked: list[str] = []
     for questions in (3, 6, 9):
         assert await account.reconciliation().run(account.now(), full=True) == []
+        assert (await account.state()).failure is None
         asked += [job.video_id for job in await account.take_jobs()]
         assert len(asked) == questions
         account.pass_time(QUARTER)
@@ -441,6 +446,28 @@ async def test_a_page_is_not_waited_for_until_azure_ends_the_function(account: A
     with pytest.raises(TransientError):
         await account.run()
     assert (tries, account.slept) == ([0], [])
+
+
+async def test_a_run_that_gets_nowhere_in_its_time_has_failed(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await account.told(3)
+    monkeypatch.setattr(reconciliation, "TOTAL_SECONDS", 0.2)
+
+    async def endless(skip: int) -> None:
+        if skip:
+            await asyncio.sleep(60)
+
+    account.page_size = 2
+    account.before_page = endless
+    assert await account.reconciliation().run(account.now(), full=True) == []
+    assert (await account.state()).failure is None, "one page was done"
+
+    account.before_page = lambda _: asyncio.sleep(60)
+    assert await account.reconciliation().run(account.now(), full=True) == []
+    failure = (await account.state()).failure
+    assert failure is not None
+    assert "not one page" in failure.error
 
 
 async def test_a_page_that_fails_is_gone_on_with_by_the_next_run(account: Account) -> None:

@@ -91,9 +91,14 @@ def test_a_broken_file_of_interests_asks_for_a_look_until_it_changes(
         ),
         (State(last=swept(timedelta(minutes=61)), failure=Failure(at=NOW, error="503")), Status.FAILED),
         (State(failure=Failure(at=NOW, error="503")), Status.FAILED),
+        (State(last=swept(timedelta(minutes=61))), Status.FAILED),
+        (State(last=swept(timedelta(hours=90)), run_every=86_400), Status.OK),
+        (State(last=swept(timedelta(hours=97)), run_every=86_400), Status.FAILED),
     ],
 )
-def test_reconciliation_may_fail_for_an_hour(state: State | None, status: Status) -> None:
+def test_reconciliation_may_fail_or_be_silent_for_an_hour_or_four_of_its_runs(
+    state: State | None, status: Status
+) -> None:
     check = health_checks.judge_reconciliation(state, NOW)
     assert check.status is status
     assert (check.problem is None) == (status is Status.OK)

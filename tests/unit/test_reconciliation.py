@@ -171,7 +171,7 @@ def after(state: State, started: datetime, *, full: bool = False) -> State:
     state = begun(state, started, full=full)
     for progress in (state.window, state.full):
         if progress is not None:
-            state = ended(state, progress, result(progress))
+            state = ended(state, progress, result(progress), run_at=started)
     return state
 
 
@@ -213,7 +213,16 @@ def test_a_full_sweep_that_failed_for_a_day_begins_anew() -> None:
 def test_the_watermark_never_goes_back() -> None:
     state = State(watermark=NOW, full_at=NOW - SECOND)
     slow = Progress(started=NOW - SECOND)
-    assert ended(state, slow, result(slow)).watermark == NOW
+    assert ended(state, slow, result(slow), run_at=NOW).watermark == NOW
+
+
+def test_the_rhythm_of_runs_is_known_and_one_by_hand_does_not_change_it_for_long() -> None:
+    day = 86_400 * SECOND
+    state = after(after(State(), NOW), NOW + day)
+    assert state.run_every == 86_400
+    by_hand = after(state, NOW + day + 60 * SECOND)
+    assert by_hand.run_every == 43_200
+    assert after(by_hand, NOW + 2 * day).run_every == 86_340
 
 
 def test_the_state_survives_its_file() -> None:
