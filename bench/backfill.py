@@ -26,9 +26,9 @@ from azure.core.exceptions import ResourceNotFoundError
 from bench import account, resident
 from bench.figures import Aim, Figures
 from keywire import jobs
-from keywire.reconciliation_state import STATE_BLOB
 from keywire.settings import CONTROL_CONTAINER, KEYWORDS_CONTAINER
 from keywire.store import Marks
+from keywire.sweeps.reconciliation_state import STATE_BLOB
 from local.functions_host.functions import HTTP_GROUP
 from local.stack import LocalStack
 

@@ -17,8 +17,8 @@ from typing import Final
 from bench import account, indexes
 from bench.figures import Aim, Figures
 from keywire import jobs
-from keywire.reconciliation_state import STATE_BLOB
 from keywire.settings import CONTROL_CONTAINER, EVENTS_QUEUE, HISTORY_CONTAINER, KEYWORDS_CONTAINER
+from keywire.sweeps.reconciliation_state import STATE_BLOB
 from local.stack import LocalStack
 from local.storage import CONTAINERS
 

@@ -14,12 +14,13 @@ from typing import Final
 
 from bench import cost
 from keywire import quota_slices, reconciliation
-from keywire.document_marks import LISTED_AT_ONCE
+from keywire.sweeps.document_marks import LISTED_AT_ONCE
 from keywire.video_indexer.listing import PAGE_SIZE
 
 FACTORS: Final = (1, 10, 100, 1000)
 PEAK_SHARE: Final = 0.2  # of a day's videos come in its busiest hour
-MARK_BYTES: Final = 200  # "some twenty megabytes" for 100,000 of them, see keywire/backfill_pages.py
+# "Some twenty megabytes" for 100,000 of them, see keywire/operations/backfill_pages.py.
+MARK_BYTES: Final = 200
 # Estimates, not measured in Azure: a list of so many blobs with metadata, and a look at one.
 LIST_SECONDS: Final = 0.2
 LOOK_SECONDS: Final = 0.01

@@ -8,7 +8,7 @@ import azure.functions as func
 import msgspec
 
 from handlers.shared import answer, services, traceparent_of, unless_storage_fails
-from keywire import backfill_orders, operation_ids
+from keywire.operations import backfill_orders, operation_ids
 from keywire.settings import CONNECTION
 
 logger: Final = logging.getLogger(f"keywire.{__name__}")

@@ -9,7 +9,8 @@ import azure.functions as func
 import msgspec
 
 from handlers.shared import answer, services, traceparent_of, unless_storage_fails
-from keywire import callback_urls, operation_ids, rematch_orders
+from keywire import callback_urls
+from keywire.operations import operation_ids, rematch_orders
 from keywire.settings import CONNECTION
 
 logger: Final = logging.getLogger(f"keywire.{__name__}")

@@ -19,7 +19,7 @@ from keywire.documents import KeywordDocument
 from keywire.event_data import Data, Pointer
 from keywire.event_limits import Teller
 from keywire.interest_events import MATCHED, WITHDRAWN, InForce
-from keywire.matching import Match
+from keywire.matching.matcher import Match
 
 EXTRACTED: Final = "keywire.keywords.extracted.v1"
 CHANGED: Final = "keywire.keywords.changed.v1"

@@ -15,7 +15,7 @@ from keywire.event_data import (
     WithdrawnData,
 )
 from keywire.event_limits import MAX_PROSE, Teller, is_video_cut, video_fields, within
-from keywire.matching import Match, TermMatch
+from keywire.matching.matcher import Match, TermMatch
 
 MATCHED: Final = "keywire.interest.matched.v1"
 WITHDRAWN: Final = "keywire.interest.withdrawn.v1"

@@ -20,10 +20,10 @@ from azure.core.exceptions import (
     ResourceNotModifiedError,
 )
 
-from keywire import matching
-from keywire.interest_status import InterestStatus
 from keywire.interests import InvalidInterestsError
-from keywire.matching import Matcher
+from keywire.matching import matcher as matching
+from keywire.matching.matcher import Matcher
+from keywire.monitoring.interest_status import InterestStatus
 from keywire.notes import Note
 
 if TYPE_CHECKING:

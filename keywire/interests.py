@@ -1,7 +1,7 @@
 """Interests: what customers care about, as data that people edit who do not deploy.
 
 Pure. The types are the file's description, limits included: what they refuse is explained by
-`keywire.interest_problems`, all of it at once, for whoever edits a file wants to hear of everything.
+`keywire.matching.interest_problems`, all of it at once, for whoever edits a file wants to hear of everything.
 """
 
 import hashlib

@@ -18,7 +18,7 @@ from keywire.deferral import GiveUp, PutOff
 from keywire.extraction import Extraction
 from keywire.job_queue import JobQueue
 from keywire.jobs import ExtractionJob, InvalidJobError, NewerJobError
-from keywire.last_signals import LastSignals
+from keywire.monitoring.last_signals import LastSignals
 from keywire.poison import MAX_TRIES, PoisonQueue
 from keywire.video_indexer.errors import VideoIndexerError
 

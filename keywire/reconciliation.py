@@ -21,11 +21,12 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from azure.core.exceptions import AzureError
 
-from keywire import lease, reconciliation_state, telemetry
-from keywire.comparison import Finding, Mark, Reason
-from keywire.document_marks import DocumentMarks
-from keywire.period import Period
-from keywire.reconciliation_state import (
+from keywire import lease, telemetry
+from keywire.sweeps import reconciliation_state
+from keywire.sweeps.comparison import Finding, Mark, Reason
+from keywire.sweeps.document_marks import DocumentMarks
+from keywire.sweeps.period import Period
+from keywire.sweeps.reconciliation_state import (
     LISTED_BLOB,
     LOCK_BLOB,
     STATE_BLOB,
@@ -34,8 +35,8 @@ from keywire.reconciliation_state import (
     Result,
     StateFile,
 )
-from keywire.sweep import Sweep, known
-from keywire.sweep_counts import Counts
+from keywire.sweeps.sweep import Sweep, known
+from keywire.sweeps.sweep_counts import Counts
 from keywire.video_indexer import VideoIndexerError
 
 if TYPE_CHECKING:

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import msgspec
 
-from keywire import backfill_orders, diagnostics, jobs, poison, rematch_orders
+from keywire import diagnostics, jobs, poison
 from keywire.job_queue import JobQueue
 from keywire.jobs import ExtractionJob, InvalidJobError, Moment, VideoId
+from keywire.operations import backfill_orders, rematch_orders
 from keywire.store import AS_OF, video_of
 from keywire.unreadable import UNREADABLE
 

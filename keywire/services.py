@@ -28,22 +28,22 @@ if TYPE_CHECKING:
     from azure.storage.blob.aio import BlobServiceClient, ContainerClient
     from azure.storage.queue.aio import QueueClient, QueueServiceClient
 
-    from keywire.backfill_orders import BackfillPage
-    from keywire.backfills import Backfills
-    from keywire.document_marks import DocumentMarks
     from keywire.extraction import Extraction
-    from keywire.health import Health
     from keywire.interest_source import InterestSource
     from keywire.job_runner import JobRunner
-    from keywire.page_runner import PageRunner
+    from keywire.monitoring.health import Health
+    from keywire.operations.backfill_orders import BackfillPage
+    from keywire.operations.backfills import Backfills
+    from keywire.operations.page_runner import PageRunner
+    from keywire.operations.rematch_orders import RematchPage
+    from keywire.operations.rematches import Rematches
     from keywire.poison import PoisonQueue
     from keywire.poison_keeper import PoisonKeeper
     from keywire.publishers import Destinations
     from keywire.reconciliation import Reconciliation
-    from keywire.rematch_orders import RematchPage
-    from keywire.rematches import Rematches
     from keywire.replay import Replay
-    from keywire.sweep import Sweep
+    from keywire.sweeps.document_marks import DocumentMarks
+    from keywire.sweeps.sweep import Sweep
     from keywire.video_indexer import VideoIndexerClient
     from keywire.video_indexer.gate import Gate
 
@@ -107,7 +107,7 @@ class Services:
 
     def _runner(self, queue: str, extraction: "Extraction") -> "JobRunner":
         from keywire.job_runner import JobRunner  # noqa: PLC0415
-        from keywire.last_signals import LastSignals  # noqa: PLC0415
+        from keywire.monitoring.last_signals import LastSignals  # noqa: PLC0415
         from keywire.poison import PoisonQueue  # noqa: PLC0415
 
         return JobRunner(
@@ -194,17 +194,17 @@ class Services:
     @cached_property
     def rematches(self) -> "Rematches":
         """Rematches, as who orders one meets them."""
-        from keywire import rematch_orders  # noqa: PLC0415
-        from keywire.rematches import Rematches  # noqa: PLC0415
+        from keywire.operations import rematch_orders  # noqa: PLC0415
+        from keywire.operations.rematches import Rematches  # noqa: PLC0415
 
         return Rematches(self._control, self.queue(rematch_orders.QUEUE))
 
     @cached_property
     def rematch_pages(self) -> "PageRunner[RematchPage]":
         """Runs the pages of rematches."""
-        from keywire import rematch_orders  # noqa: PLC0415
-        from keywire.rematch import Rematch  # noqa: PLC0415
-        from keywire.rematch_pages import RematchPages  # noqa: PLC0415
+        from keywire.operations import rematch_orders  # noqa: PLC0415
+        from keywire.operations.rematch import Rematch  # noqa: PLC0415
+        from keywire.operations.rematch_pages import RematchPages  # noqa: PLC0415
 
         pages = RematchPages(
             Rematch(extraction=self.extraction),
@@ -217,7 +217,7 @@ class Services:
     def _page_runner[P](
         self, queue: str, read: Callable[[bytes], P], do: Callable[[P], Awaitable[None]]
     ) -> "PageRunner[P]":
-        from keywire.page_runner import PageRunner  # noqa: PLC0415
+        from keywire.operations.page_runner import PageRunner  # noqa: PLC0415
         from keywire.poison import PoisonQueue  # noqa: PLC0415
 
         return PageRunner(read=read, do=do, poison=PoisonQueue(self.queue(f"{queue}-poison")))
@@ -236,23 +236,23 @@ class Services:
     @cached_property
     def backfills(self) -> "Backfills":
         """Backfills, as who orders one meets them."""
-        from keywire import backfill_orders  # noqa: PLC0415
-        from keywire.backfills import Backfills  # noqa: PLC0415
+        from keywire.operations import backfill_orders  # noqa: PLC0415
+        from keywire.operations.backfills import Backfills  # noqa: PLC0415
 
         return Backfills(self._control, self.queue(backfill_orders.QUEUE))
 
     @cached_property
     def backfill_pages(self) -> "PageRunner[BackfillPage]":
         """Runs the pages of backfills."""
-        from keywire import backfill_orders  # noqa: PLC0415
-        from keywire.backfill_pages import BackfillPages  # noqa: PLC0415
+        from keywire.operations import backfill_orders  # noqa: PLC0415
+        from keywire.operations.backfill_pages import BackfillPages  # noqa: PLC0415
 
         pages = BackfillPages(self._sweep(self._backlog, "backfill"), self._marks, self.backfills)
         return self._page_runner(backfill_orders.QUEUE, backfill_orders.read_page, pages.run)
 
     @property
     def _marks(self) -> "DocumentMarks":
-        from keywire.document_marks import DocumentMarks  # noqa: PLC0415
+        from keywire.sweeps.document_marks import DocumentMarks  # noqa: PLC0415
 
         return DocumentMarks(
             self.blobs.get_container_client(KEYWORDS_CONTAINER), self.settings.video_indexer.account_id
@@ -263,7 +263,7 @@ class Services:
         return JobQueue(self.queue(jobs.BACKFILL_QUEUE))
 
     def _sweep(self, queue: JobQueue, signal: jobs.Signal) -> "Sweep":
-        from keywire.sweep import Sweep  # noqa: PLC0415
+        from keywire.sweeps.sweep import Sweep  # noqa: PLC0415
         from keywire.video_indexer.listing import list_videos  # noqa: PLC0415
 
         videos = partial(list_videos, self.video_indexer.in_lane("backfill"))
@@ -273,7 +273,7 @@ class Services:
     def interests(self) -> "InterestSource":
         """What customers care about."""
         from keywire.interest_source import InterestSource  # noqa: PLC0415
-        from keywire.interest_status import STATUS_BLOB, InterestStatus  # noqa: PLC0415
+        from keywire.monitoring.interest_status import STATUS_BLOB, InterestStatus  # noqa: PLC0415
         from keywire.notes import Note  # noqa: PLC0415
 
         return InterestSource(
@@ -328,16 +328,16 @@ class Services:
     @cached_property
     def health(self) -> "Health":
         """How Keywire is."""
-        from keywire.health import Health  # noqa: PLC0415
-        from keywire.interest_check import InterestCheck  # noqa: PLC0415
-        from keywire.interest_status import STATUS_BLOB, InterestStatus  # noqa: PLC0415
-        from keywire.last_signals import LastSignals  # noqa: PLC0415
+        from keywire.monitoring.health import Health  # noqa: PLC0415
+        from keywire.monitoring.interest_check import InterestCheck  # noqa: PLC0415
+        from keywire.monitoring.interest_status import STATUS_BLOB, InterestStatus  # noqa: PLC0415
+        from keywire.monitoring.last_signals import LastSignals  # noqa: PLC0415
+        from keywire.monitoring.probe import PROBE_BLOB, Probe, ProbeResult  # noqa: PLC0415
+        from keywire.monitoring.queue_depths import ALL_QUEUES, QueueDepths  # noqa: PLC0415
         from keywire.notes import Note  # noqa: PLC0415
-        from keywire.probe import PROBE_BLOB, Probe, ProbeResult  # noqa: PLC0415
-        from keywire.queue_depths import ALL_QUEUES, QueueDepths  # noqa: PLC0415
         from keywire.quota import QUOTA_BLOB  # noqa: PLC0415
         from keywire.quota_slices import Ledger  # noqa: PLC0415
-        from keywire.reconciliation_state import STATE_BLOB, State  # noqa: PLC0415
+        from keywire.sweeps.reconciliation_state import STATE_BLOB, State  # noqa: PLC0415
 
         blob = self._control.get_blob_client
         return Health(
@@ -355,8 +355,8 @@ class Services:
     @cached_property
     def poison_keeper(self) -> "PoisonKeeper":
         """Keeps what the host gave up."""
+        from keywire.monitoring.queue_depths import WORK_QUEUES  # noqa: PLC0415
         from keywire.poison_keeper import PoisonKeeper  # noqa: PLC0415
-        from keywire.queue_depths import WORK_QUEUES  # noqa: PLC0415
 
         names = [f"{queue}-poison" for queue in WORK_QUEUES]
         return PoisonKeeper(

@@ -9,11 +9,12 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 
-from keywire import documents, matching
+from keywire import documents
 from keywire.content import read_content
 from keywire.documents import KeywordDocument
 from keywire.interests import InvalidInterestsError
-from keywire.rules import Match, TermMatch
+from keywire.matching import matcher as matching
+from keywire.matching.rules import Match, TermMatch
 from keywire.video_indexer import VideoIndexerError, index
 
 

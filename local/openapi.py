@@ -14,10 +14,10 @@ from typing import Any, Final
 import msgspec
 import yaml
 
-from keywire.backfill_orders import BackfillRequest, BackfillStatus
 from keywire.callback_urls import CallbackUrlRequest
-from keywire.health_checks import Check, Report
-from keywire.rematch_orders import RematchRequest, RematchStatus
+from keywire.monitoring.health_checks import Check, Report
+from keywire.operations.backfill_orders import BackfillRequest, BackfillStatus
+from keywire.operations.rematch_orders import RematchRequest, RematchStatus
 from keywire.replay import ReplayRequest, ReplayResult
 
 PROJECT: Final = Path(__file__).resolve().parent.parent

@@ -20,7 +20,8 @@ from azure.storage.blob.aio import BlobServiceClient
 from azure.storage.queue import TextBase64EncodePolicy
 from azure.storage.queue.aio import QueueClient, QueueServiceClient
 
-from keywire import backfill_orders, diagnostics, jobs, rematch_orders
+from keywire import diagnostics, jobs
+from keywire.operations import backfill_orders, rematch_orders
 from keywire.settings import (
     CONFIG_CONTAINER,
     CONTROL_CONTAINER,

@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from keywire.jobs import is_video_id
-from keywire.period import Period
+from keywire.sweeps.period import Period
 from keywire.unreadable import UNREADABLE, why
 from keywire.video_indexer.errors import TransientError
 

@@ -12,8 +12,8 @@ from typing import Final
 
 from rich.console import Console
 
-from keywire import matching
 from keywire.interests import InvalidInterestsError
+from keywire.matching import matcher as matching
 from keywire.settings import CONFIG_CONTAINER, INTERESTS_BLOB
 from local.demo import inputs, output, view
 from local.demo.inputs import INTERESTS, SAMPLES, Input, Refused

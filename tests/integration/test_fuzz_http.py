@@ -14,7 +14,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from keywire import backfill_orders, callback_urls, jobs, rematch_orders
+from keywire import callback_urls, jobs
+from keywire.operations import backfill_orders, rematch_orders
 from tests.integration.fuzzing import Answer, RawHttp, RunningApp, running_app, taken
 from tests.unit.hostile import MARKER, TEXTS, changed
 

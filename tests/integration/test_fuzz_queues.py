@@ -12,8 +12,9 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from keywire import backfill_orders, jobs, poison, rematch_orders
+from keywire import jobs, poison
 from keywire.jobs import ExtractionJob, InvalidJobError, NewerJobError
+from keywire.operations import backfill_orders, rematch_orders
 from keywire.poison_keeper import CRASHED
 from local.stack import PROJECT
 from tests.integration.fuzzing import RawHttp, RunningApp, running_app, taken

@@ -9,15 +9,16 @@ from typing import Any
 import httpx
 import pytest
 
-from keywire import health, jobs, queue_depths
-from keywire.health_checks import Status
-from keywire.interest_check import InterestCheck
-from keywire.interest_status import InterestStatus
+from keywire import jobs
 from keywire.jobs import ExtractionJob
-from keywire.last_signals import LastSignals
+from keywire.monitoring import health, queue_depths
+from keywire.monitoring.health_checks import Status
+from keywire.monitoring.interest_check import InterestCheck
+from keywire.monitoring.interest_status import InterestStatus
+from keywire.monitoring.last_signals import LastSignals
+from keywire.monitoring.probe import MAX_AGE, Probe, ProbeResult
+from keywire.monitoring.queue_depths import ALL_QUEUES, POISON_QUEUES, WORK_QUEUES, QueueDepths
 from keywire.notes import Note
-from keywire.probe import MAX_AGE, Probe, ProbeResult
-from keywire.queue_depths import ALL_QUEUES, POISON_QUEUES, WORK_QUEUES, QueueDepths
 from keywire.services import Services
 from keywire.settings import CONFIG_CONTAINER, CONTROL_CONTAINER, Settings
 from local import storage
@@ -98,7 +99,7 @@ async def test_the_timer_looks_and_says_so(stack: LocalStack, http: httpx.AsyncC
     await measure(stack, http)
 
     async def said() -> bool:
-        return "keywire.health health=" in stack.host.logs()
+        return "keywire.monitoring.health health=" in stack.host.logs()
 
     await eventually(said, "health is logged", stack.host.logs)
     note = stack.storage.blobs.get_blob_client(CONTROL_CONTAINER, "video-indexer.json")

@@ -11,7 +11,7 @@ import pytest
 
 from keywire.extraction import Outcome
 from keywire.interest_source import InterestSource
-from keywire.rematch import Counts
+from keywire.operations.rematch import Counts
 from local.storage import InsightsStorage
 from tests.integration.test_extraction import Crash, Crashing
 from tests.integration.world import World, job

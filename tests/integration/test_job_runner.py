@@ -13,7 +13,7 @@ from keywire import job_runner, jobs
 from keywire.documents import KeywordDocument
 from keywire.job_queue import JobQueue
 from keywire.job_runner import JobRunner
-from keywire.last_signals import LastSignals
+from keywire.monitoring.last_signals import LastSignals
 from keywire.poison import MAX_TRIES, PoisonMessage, PoisonQueue
 from keywire.publishers import Destinations
 from keywire.settings import CONTROL_CONTAINER

@@ -9,9 +9,9 @@ from typing import Self
 import msgspec
 import pytest
 
-from keywire.page_runner import PageRunner
+from keywire.operations.page_runner import PageRunner
+from keywire.operations.rematch_orders import RematchPage, read_page
 from keywire.poison import MAX_TRIES, PoisonMessage, PoisonQueue
-from keywire.rematch_orders import RematchPage, read_page
 from local.storage import InsightsStorage
 
 NOW = datetime(2026, 3, 2, 9, 15, tzinfo=UTC)

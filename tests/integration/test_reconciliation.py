@@ -18,22 +18,24 @@ from azure.core.exceptions import ResourceModifiedError
 from azure.storage.blob.aio import BlobLeaseClient
 from azure.storage.queue.aio import QueueClient
 
-from keywire import backfill_pages, jobs, lease, quota_slices, reconciliation, sweep
-from keywire.backfill_orders import BackfillPage, BackfillRequest, BackfillStatus, read_page
-from keywire.backfill_pages import BackfillPages
-from keywire.backfills import Backfills
-from keywire.document_marks import DocumentMarks
+from keywire import jobs, lease, quota_slices, reconciliation
 from keywire.extraction import Extraction
 from keywire.job_queue import JobQueue
 from keywire.jobs import ExtractionJob
-from keywire.period import Period
+from keywire.operations import backfill_pages
+from keywire.operations.backfill_orders import BackfillPage, BackfillRequest, BackfillStatus, read_page
+from keywire.operations.backfill_pages import BackfillPages
+from keywire.operations.backfills import Backfills
 from keywire.quota import QUOTA_BLOB
 from keywire.quota_slices import Ledger
 from keywire.reconciliation import Reconciliation
-from keywire.reconciliation_state import LOCK_BLOB, STATE_BLOB, Result, State
 from keywire.settings import CONTROL_CONTAINER, KEYWORDS_CONTAINER
 from keywire.store import AS_OF, PUBLISHED, VERSION
-from keywire.sweep import Sweep
+from keywire.sweeps import sweep
+from keywire.sweeps.document_marks import DocumentMarks
+from keywire.sweeps.period import Period
+from keywire.sweeps.reconciliation_state import LOCK_BLOB, STATE_BLOB, Result, State
+from keywire.sweeps.sweep import Sweep
 from keywire.video_indexer import MisconfiguredError, ThrottledError, TransientError
 from keywire.video_indexer.listing import ListPage, list_videos
 from keywire.video_indexer.service_time import MARGIN

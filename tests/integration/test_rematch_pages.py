@@ -5,11 +5,11 @@ import uuid
 
 import pytest
 
-from keywire import rematch_pages
+from keywire.operations import rematch_pages
+from keywire.operations.rematch_orders import RematchPage, RematchRequest, RematchStatus, read_page
+from keywire.operations.rematch_pages import RematchPages
+from keywire.operations.rematches import Rematches
 from keywire.publishers import Destinations
-from keywire.rematch_orders import RematchPage, RematchRequest, RematchStatus, read_page
-from keywire.rematch_pages import RematchPages
-from keywire.rematches import Rematches
 from keywire.settings import CONTROL_CONTAINER, KEYWORDS_CONTAINER
 from local.storage import InsightsStorage
 from tests.integration.world import World, job

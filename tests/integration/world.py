@@ -14,11 +14,11 @@ from keywire import documents
 from keywire.documents import KeywordDocument
 from keywire.extraction import Extraction, Outcome
 from keywire.interest_source import LOOK_EVERY_SECONDS, InterestSource
-from keywire.interest_status import InterestStatus
 from keywire.jobs import ExtractionJob
+from keywire.monitoring.interest_status import InterestStatus
 from keywire.notes import Note
+from keywire.operations.rematch import Rematch
 from keywire.publishers import Destinations, Publisher, QueuePublisher
-from keywire.rematch import Rematch
 from keywire.settings import CONFIG_CONTAINER, CONTROL_CONTAINER, HISTORY_CONTAINER, KEYWORDS_CONTAINER
 from keywire.store import BlobDocumentStore, DocumentStore
 from local.storage import InsightsStorage

@@ -7,11 +7,12 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
-from keywire import documents, events, matching
+from keywire import documents, events
 from keywire.content import FAILED_STATES, REMOVED, Content, read_content
 from keywire.documents import KeywordDocument
 from keywire.events import Origin
 from keywire.interest_events import InForce, in_force
+from keywire.matching import matcher as matching
 from keywire.video_indexer import index
 from local.chaos import contents
 from local.chaos.snapshot import Document, Outcome, Snapshot, Video

@@ -6,8 +6,9 @@ from random import Random
 
 import pytest
 
-from keywire import documents, matching
+from keywire import documents
 from keywire.content import read_content
+from keywire.matching import matcher as matching
 from keywire.video_indexer import index
 from local.chaos import contents, kinds, plan
 from local.chaos.kinds import ANSWERS, Kind

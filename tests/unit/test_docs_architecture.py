@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from keywire import quota, reconciliation_state, settings
-from keywire.interest_status import STATUS_BLOB
-from keywire.last_signals import FOLDER
-from keywire.probe import PROBE_BLOB
-from keywire.queue_depths import ALL_QUEUES
+from keywire import quota, settings
+from keywire.monitoring.interest_status import STATUS_BLOB
+from keywire.monitoring.last_signals import FOLDER
+from keywire.monitoring.probe import PROBE_BLOB
+from keywire.monitoring.queue_depths import ALL_QUEUES
+from keywire.sweeps import reconciliation_state
 from local.stack import PROJECT
 
 PAGE = (PROJECT / "docs" / "architecture.md").read_text("utf-8")
@@ -84,6 +85,9 @@ def test_every_note_in_control_is_told() -> None:
 
 def test_modules_that_it_names_are_there() -> None:
     inside = PAGE.partition("Inside `keywire/`")[2].partition("## Processes")[0]
-    names = re.findall(r"`([a-z_]+)`", inside)
-    assert [name for name in names if not (PROJECT / "keywire" / f"{name}.py").exists()] == []
+    names = re.findall(r"`([a-z_/]+)`", inside)
+    there = {name for name in names if (PROJECT / "keywire" / f"{name}.py").exists()}
+    packages = {name for name in names if (PROJECT / "keywire" / name / "__init__.py").exists()}
+    assert set(names) - there - packages == set()
+    assert packages == {f"{path.parent.name}/" for path in (PROJECT / "keywire").glob("*/__init__.py")}
     assert len(names) > 20

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from bench import cost
-from keywire.queue_depths import ALL_QUEUES
+from keywire.monitoring.queue_depths import ALL_QUEUES
 from local.stack import PROJECT
 
 PAGE = (PROJECT / "docs" / "cost.md").read_text("utf-8")

@@ -6,7 +6,8 @@ import pytest
 
 from bench import cost, scale
 from bench.scale import Load
-from keywire import interests, rematch_pages
+from keywire import interests
+from keywire.operations import rematch_pages
 from local.stack import PROJECT
 
 PAGE = (PROJECT / "docs" / "scale.md").read_text("utf-8")

@@ -14,23 +14,14 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from keywire import (
-    backfill_orders,
-    callback_urls,
-    deferral,
-    diagnostics,
-    documents,
-    jobs,
-    poison,
-    rematch_orders,
-    replay,
-)
-from keywire.backfill_orders import BackfillRequest, InvalidBackfillError
+from keywire import callback_urls, deferral, diagnostics, documents, jobs, poison, replay
 from keywire.callback_urls import InvalidRequestError, InvalidTokenError
 from keywire.content import Content, read_content
 from keywire.jobs import ExtractionJob, InvalidJobError, NewerJobError
-from keywire.queue_depths import QueueDepths
-from keywire.rematch_orders import InvalidRematchError
+from keywire.monitoring.queue_depths import QueueDepths
+from keywire.operations import backfill_orders, rematch_orders
+from keywire.operations.backfill_orders import BackfillRequest, InvalidBackfillError
+from keywire.operations.rematch_orders import InvalidRematchError
 from keywire.replay import InvalidReplayError
 from keywire.signals import InvalidCallbackError, read_callback
 from keywire.video_indexer import TransientError, UnusableError, VideoIndexerError, errors, index, listing

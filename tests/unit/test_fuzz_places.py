@@ -14,14 +14,15 @@ from azure.storage.blob.aio import ContainerClient
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keywire import documents, jobs, operation_ids
+from keywire import documents, jobs
 from keywire.content import REMOVED
 from keywire.documents import KeywordDocument
 from keywire.jobs import VIDEO_ID_PATTERN
-from keywire.operation_log import OperationLog
+from keywire.operations import operation_ids
+from keywire.operations.operation_log import OperationLog
 from keywire.settings import InvalidSettingsError, Settings
 from keywire.store import BlobDocumentStore, video_of
-from keywire.sweep_counts import Counts
+from keywire.sweeps.sweep_counts import Counts
 from keywire.video_indexer import AccessTokens, VideoIndexerClient
 from tests.unit.builders import ACCOUNT_ID
 from tests.unit.hostile import TEXTS

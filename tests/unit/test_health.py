@@ -5,13 +5,13 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
-from keywire import health_checks
-from keywire.health_checks import Check, Status
-from keywire.interest_status import InterestStatus
-from keywire.probe import ProbeResult
-from keywire.queue_depths import ALL_QUEUES, Depth
+from keywire.monitoring import health_checks
+from keywire.monitoring.health_checks import Check, Status
+from keywire.monitoring.interest_status import InterestStatus
+from keywire.monitoring.probe import ProbeResult
+from keywire.monitoring.queue_depths import ALL_QUEUES, Depth
 from keywire.quota_slices import Ledger
-from keywire.reconciliation_state import Failure, Progress, Result, State
+from keywire.sweeps.reconciliation_state import Failure, Progress, Result, State
 
 NOW = datetime(2026, 3, 2, 9, 15, tzinfo=UTC)
 

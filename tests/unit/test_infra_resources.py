@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from keywire import queue_depths, settings
+from keywire import settings
+from keywire.monitoring import queue_depths
 from local.infra_check import functions, known_at_start, syntax
 from local.infra_check.deployment import Deployment
 from tests.unit.infra_variants import app_settings, deployments, leaves

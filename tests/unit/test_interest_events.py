@@ -12,7 +12,7 @@ from keywire import content, documents, events
 from keywire.documents import KeywordDocument
 from keywire.interest_events import MATCHED, MAX_RANGES, WITHDRAWN, in_force
 from keywire.interests import Interest
-from keywire.matching import Match, TermMatch
+from keywire.matching.matcher import Match, TermMatch
 from local import schemas
 from tests.unit.builders import ACCOUNT_ID, VIDEO_ID, index, keyword
 from tests.unit.test_events import build, origin_of

@@ -6,8 +6,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from keywire import interests, matching
+from keywire import interests
 from keywire.interests import Interest, InterestsFile, InvalidInterestsError, Problem, hash_of
+from keywire.matching import matcher as matching
 
 GOOD: dict[str, Any] = {"id": "film", "name": "Film", "anyOf": ["movies"]}
 
@@ -138,12 +139,12 @@ def test_the_list_of_problems_ends_somewhere_and_says_how_many_there_are() -> No
 
 
 def test_a_file_that_is_too_large_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("keywire.interest_file.MAX_FILE_BYTES", 10)
+    monkeypatch.setattr("keywire.matching.interest_file.MAX_FILE_BYTES", 10)
     assert "10 are allowed" in problems(file(GOOD))[""]
 
 
 def test_too_many_interests_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("keywire.interest_file.MAX_INTERESTS", 1)
+    monkeypatch.setattr("keywire.matching.interest_file.MAX_INTERESTS", 1)
     assert problems(file(GOOD, GOOD | {"id": "b"})) == {"interests": "has 2 entries; 1 are allowed"}
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from keywire.period import Period
+from keywire.sweeps.period import Period
 from keywire.video_indexer import MisconfiguredError, TransientError
 from keywire.video_indexer.listing import ListPage, list_videos, parse
 from tests.unit.builders import index

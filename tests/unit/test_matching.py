@@ -8,13 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keywire import documents, matching
+from keywire import documents
 from keywire.content import read_content
 from keywire.documents import KeywordDocument
 from keywire.interests import Interest, hash_of
-from keywire.matching import Match, Matcher
+from keywire.matching import matcher as matching
+from keywire.matching.matcher import Match, Matcher
+from keywire.matching.words import primary, stem_keys, words_of
 from keywire.video_indexer import index as indexes
-from keywire.words import primary, stem_keys, words_of
 from tests.unit.builders import ACCOUNT_ID, VIDEO_ID, index, instance, keyword
 
 

@@ -12,7 +12,8 @@ import msgspec
 import pytest
 from openapi_spec_validator import validate as validate_openapi
 
-from keywire import backfill_orders, callback_urls, rematch_orders, replay
+from keywire import callback_urls, replay
+from keywire.operations import backfill_orders, rematch_orders
 from local import openapi
 from local.stack import PROJECT
 from tests.unit.openapi_document import DOCUMENT, is_valid, operations, validate

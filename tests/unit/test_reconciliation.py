@@ -7,11 +7,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from keywire.comparison import Mark, Reason, compare, microseconds
-from keywire.list_pages import MAX_PAGES, OVERLAP, Cursor
-from keywire.reconciliation_state import FULL_EVERY, Progress, Result, State, advanced, begun, ended
-from keywire.reconciliation_state import OVERLAP as WINDOW_OVERLAP
-from keywire.sweep_counts import Counts
+from keywire.sweeps.comparison import Mark, Reason, compare, microseconds
+from keywire.sweeps.list_pages import MAX_PAGES, OVERLAP, Cursor
+from keywire.sweeps.reconciliation_state import FULL_EVERY, Progress, Result, State, advanced, begun, ended
+from keywire.sweeps.reconciliation_state import OVERLAP as WINDOW_OVERLAP
+from keywire.sweeps.sweep_counts import Counts
 from keywire.video_indexer.listing import ListedVideo, ListPage
 
 NOW = datetime(2026, 3, 2, 9, 0, 0, 123457, tzinfo=UTC)

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from keywire.matching.words import Word, folded_words, forms, primary, words_of
 from keywire.text import normalize
-from keywire.words import Word, folded_words, forms, primary, words_of
 
 
 def is_same(one: str, other: str, language: str | None) -> bool:

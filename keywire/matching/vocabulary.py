@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
-from keywire.words import ALGORITHMS, CACHED_WORDS, Word, forms, stem_keys
+from keywire.matching.words import ALGORITHMS, CACHED_WORDS, Word, forms, stem_keys
 
 # The stems of so many languages are kept: those of one take about as much memory as the words.
 MAX_LANGUAGES: Final = 8

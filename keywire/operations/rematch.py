@@ -23,7 +23,7 @@ from keywire.documents import KeywordDocument
 from keywire.events import Origin
 from keywire.extraction import MAX_ROUNDS, Extraction
 from keywire.interest_events import InForce, is_same
-from keywire.matching import Match, Matcher
+from keywire.matching.matcher import Match, Matcher
 from keywire.store import ConflictError, Stored
 from keywire.version_events import Told
 

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from keywire.backfill_orders import BackfillPage, PageResult
-from keywire.backfills import Backfills
-from keywire.document_marks import DocumentMarks
-from keywire.sweep import MarksOf, Sweep, known
+from keywire.operations.backfill_orders import BackfillPage, PageResult
+from keywire.operations.backfills import Backfills
+from keywire.sweeps.document_marks import DocumentMarks
+from keywire.sweeps.sweep import MarksOf, Sweep, known
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from keywire.comparison import Mark
+    from keywire.sweeps.comparison import Mark
 
 # Documents whose marks a process holds for the pages of a backfill: some twenty megabytes.
 MOST_HELD: Final = 100_000

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from azure.core.exceptions import ResourceNotFoundError
 
-from keywire.interest_file import InterestList
-from keywire.interest_status import InterestStatus
 from keywire.interests import InvalidInterestsError
+from keywire.matching.interest_file import InterestList
+from keywire.monitoring.interest_status import InterestStatus
 from keywire.notes import Note
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from keywire.in_parallel import for_each
-from keywire.rematch import Counts, Rematch
-from keywire.rematch_orders import PageResult, RematchPage
-from keywire.rematches import Rematches
+from keywire.operations.rematch import Counts, Rematch
+from keywire.operations.rematch_orders import PageResult, RematchPage
+from keywire.operations.rematches import Rematches
 from keywire.store import video_of
 
 if TYPE_CHECKING:

@@ -7,9 +7,15 @@ from functools import reduce
 from operator import add
 from typing import TYPE_CHECKING
 
-from keywire.backfill_orders import BackfillPage, BackfillRequest, BackfillStatus, PageResult, read_page
-from keywire.operation_log import OperationLog
-from keywire.sweep_counts import Counts
+from keywire.operations.backfill_orders import (
+    BackfillPage,
+    BackfillRequest,
+    BackfillStatus,
+    PageResult,
+    read_page,
+)
+from keywire.operations.operation_log import OperationLog
+from keywire.sweeps.sweep_counts import Counts
 
 if TYPE_CHECKING:
     from azure.storage.blob.aio import ContainerClient

@@ -1,13 +1,13 @@
 """A document's keywords as words, and which of them meet a term.
 
-Pure, and exact where `keywire.term_index` finds too much.
+Pure, and exact where `keywire.matching.term_index` finds too much.
 """
 
 from collections.abc import Sequence
 
 from keywire.documents import KeywordDocument, keywords_of
 from keywire.keywords import Keyword
-from keywire.words import Word, forms, primary, words_of
+from keywire.matching.words import Word, forms, primary, words_of
 
 
 class DocumentWords:

@@ -12,11 +12,11 @@ from typing import Final
 
 import msgspec
 
-from keywire.document_words import DocumentWords
 from keywire.interests import Interest, hash_of
 from keywire.keywords import UNKNOWN_CONFIDENCE, Keyword, score_of
+from keywire.matching.document_words import DocumentWords
+from keywire.matching.words import words_of
 from keywire.times import TICKS_PER_SECOND, Range, merge, to_seconds
-from keywire.words import words_of
 
 SCORE_DIGITS: Final = 4
 

@@ -3,17 +3,17 @@
 Pure. The terms are a tree: a term is the path of its words, and a compact table holds the hash of each path
 and of its beginnings. A keyword walks the tree from each of its words, with every word of the vocabulary that
 is the same as its own. What it reaches is a superset (a path is known by its hash alone), which the rules of
-`keywire.matching` settle.
+`keywire.matching.matcher` settle.
 """
 
 import itertools
 from array import array
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
-from keywire.compact import ROOT, PathTable, Postings
-from keywire.interest_file import Entry
-from keywire.vocabulary import Vocabulary
-from keywire.words import Word, words_of
+from keywire.matching.compact import ROOT, PathTable, Postings
+from keywire.matching.interest_file import Entry
+from keywire.matching.vocabulary import Vocabulary
+from keywire.matching.words import Word, words_of
 
 
 class TermIndex:

@@ -9,10 +9,10 @@ from typing import Final, Literal
 import msgspec
 
 from keywire.jobs import Moment
-from keywire.list_pages import Cursor
-from keywire.operation_ids import OperationId
-from keywire.period import Period
-from keywire.sweep_counts import Counts
+from keywire.operations.operation_ids import OperationId
+from keywire.sweeps.list_pages import Cursor
+from keywire.sweeps.period import Period
+from keywire.sweeps.sweep_counts import Counts
 from keywire.unreadable import UNREADABLE, why
 
 QUEUE: Final = "backfill-pages"

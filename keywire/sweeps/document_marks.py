@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from azure.core.exceptions import ResourceNotFoundError
 
-from keywire.comparison import Mark, microseconds
 from keywire.content import REMOVED_STATE
 from keywire.in_parallel import for_each
 from keywire.store import AS_OF, PUBLISHED, VERSION, video_of
+from keywire.sweeps.comparison import Mark, microseconds
 
 if TYPE_CHECKING:
     from azure.storage.blob import BlobProperties

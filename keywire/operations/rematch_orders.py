@@ -7,7 +7,7 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 
-from keywire.operation_ids import OperationId
+from keywire.operations.operation_ids import OperationId
 from keywire.unreadable import UNREADABLE, why
 
 QUEUE: Final = "rematch"

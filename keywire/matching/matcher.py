@@ -1,19 +1,19 @@
 """Matching: which interests of a file a document concerns, and why.
 
-Pure. The document's words reach a few interests of millions, and to those the rules (`keywire.rules`) are
-applied.
+Pure. The document's words reach a few interests of millions, and to those the rules
+(`keywire.matching.rules`) are applied.
 """
 
 import hashlib
 from typing import Final
 
-from keywire import rules
-from keywire.document_words import DocumentWords
 from keywire.documents import KeywordDocument
-from keywire.interest_file import InterestList
 from keywire.interests import Interest
-from keywire.rules import Match, TermMatch
-from keywire.term_index import TermIndex
+from keywire.matching import rules
+from keywire.matching.document_words import DocumentWords
+from keywire.matching.interest_file import InterestList
+from keywire.matching.rules import Match, TermMatch
+from keywire.matching.term_index import TermIndex
 
 __all__ = ["Match", "Matcher", "TermMatch", "compile"]
 

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from keywire import backfill_orders, diagnostics, jobs, rematch_orders
+from keywire import diagnostics, jobs
 from keywire.jobs import Moment
+from keywire.operations import backfill_orders, rematch_orders
 from keywire.settings import EVENTS_QUEUE
 from keywire.unreadable import UNREADABLE
 

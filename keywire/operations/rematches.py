@@ -5,8 +5,14 @@ What a page does is in `rematch_pages`, which an HTTP process doesn't need.
 
 from typing import TYPE_CHECKING
 
-from keywire.operation_log import OperationLog
-from keywire.rematch_orders import PageResult, RematchPage, RematchRequest, RematchStatus, read_page
+from keywire.operations.operation_log import OperationLog
+from keywire.operations.rematch_orders import (
+    PageResult,
+    RematchPage,
+    RematchRequest,
+    RematchStatus,
+    read_page,
+)
 
 if TYPE_CHECKING:
     from azure.storage.blob.aio import ContainerClient

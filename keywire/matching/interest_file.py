@@ -11,8 +11,6 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from keywire.compact import NONE, HashTable
-from keywire.interest_problems import id_of, problems_of, reason_of
 from keywire.interests import (
     MAX_ATTRIBUTES_BYTES,
     MAX_FILE_BYTES,
@@ -24,7 +22,9 @@ from keywire.interests import (
     InvalidInterestsError,
     Problem,
 )
-from keywire.words import folded_words
+from keywire.matching.compact import NONE, HashTable
+from keywire.matching.interest_problems import id_of, problems_of, reason_of
+from keywire.matching.words import folded_words
 
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _FIELDS: Final = frozenset(InterestsFile.__struct_encode_fields__)

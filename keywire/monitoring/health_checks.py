@@ -8,11 +8,11 @@ from typing import Any, Final
 import msgspec
 
 from keywire import jobs
-from keywire.interest_status import InterestStatus
-from keywire.probe import ProbeResult
-from keywire.queue_depths import POISON_QUEUES, Depth
+from keywire.monitoring.interest_status import InterestStatus
+from keywire.monitoring.probe import ProbeResult
+from keywire.monitoring.queue_depths import POISON_QUEUES, Depth
 from keywire.quota_slices import Ledger
-from keywire.reconciliation_state import State
+from keywire.sweeps.reconciliation_state import State
 
 # A job that somebody waits for is begun in seconds. One that was put off is out of sight for a quarter of an
 # hour at most, and that counts as waiting.

@@ -12,8 +12,8 @@ import msgspec
 from azure.core import MatchConditions
 from azure.core.exceptions import ResourceNotFoundError
 
-from keywire.list_pages import Cursor
-from keywire.sweep_counts import Counts
+from keywire.sweeps.list_pages import Cursor
+from keywire.sweeps.sweep_counts import Counts
 
 if TYPE_CHECKING:
     from azure.storage.blob.aio import BlobClient

@@ -11,13 +11,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
 
 from keywire import jobs, telemetry
-from keywire.comparison import Finding, Mark, compare
 from keywire.in_parallel import for_each
 from keywire.job_queue import JobQueue
 from keywire.jobs import ExtractionJob, Signal
-from keywire.list_pages import Cursor
-from keywire.period import Period
-from keywire.sweep_counts import Counts
+from keywire.sweeps.comparison import Finding, Mark, compare
+from keywire.sweeps.list_pages import Cursor
+from keywire.sweeps.period import Period
+from keywire.sweeps.sweep_counts import Counts
 from keywire.video_indexer import ThrottledError, TransientError
 from keywire.video_indexer.listing import ListPage
 

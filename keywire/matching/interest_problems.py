@@ -23,7 +23,7 @@ from keywire.interests import (
     Interest,
     Problem,
 )
-from keywire.words import folded_words
+from keywire.matching.words import folded_words
 
 _FIELDS: Final = frozenset(Interest.__struct_encode_fields__)
 _TERM_LISTS: Final = ("anyOf", "allOf", "noneOf")

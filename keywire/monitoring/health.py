@@ -14,15 +14,16 @@ from typing import Final
 
 from azure.core.exceptions import AzureError
 
-from keywire import health_checks, telemetry
-from keywire.health_checks import Check, Report, Status
-from keywire.interest_check import InterestCheck
-from keywire.last_signals import LastSignals
+from keywire import telemetry
+from keywire.monitoring import health_checks
+from keywire.monitoring.health_checks import Check, Report, Status
+from keywire.monitoring.interest_check import InterestCheck
+from keywire.monitoring.last_signals import LastSignals
+from keywire.monitoring.probe import Probe
+from keywire.monitoring.queue_depths import Depth, QueueDepths
 from keywire.notes import Note
-from keywire.probe import Probe
-from keywire.queue_depths import Depth, QueueDepths
 from keywire.quota_slices import Ledger
-from keywire.reconciliation_state import State
+from keywire.sweeps.reconciliation_state import State
 
 # Whoever asks often gets the answer of a moment ago.
 CACHE_SECONDS: Final = 10.0

@@ -1,0 +1,1 @@
+"""How a running Keywire is: what is looked at, noted and judged."""

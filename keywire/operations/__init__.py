@@ -1,0 +1,1 @@
+"""What an operator orders and what goes page by page: backfills and rematches."""
