@@ -1,4 +1,4 @@
-"""The queue `extraction`, as whoever has a signal sees it."""
+"""A queue of jobs, as whoever has a signal or puts one off sees it."""
 
 import math
 from datetime import timedelta

@@ -220,7 +220,12 @@ class Services:
         from keywire.operations.page_runner import PageRunner  # noqa: PLC0415
         from keywire.poison import PoisonQueue  # noqa: PLC0415
 
-        return PageRunner(read=read, do=do, poison=PoisonQueue(self.queue(f"{queue}-poison")))
+        return PageRunner(
+            read=read,
+            do=do,
+            queue=JobQueue(self.queue(queue)),
+            poison=PoisonQueue(self.queue(f"{queue}-poison")),
+        )
 
     @cached_property
     def reconciliation(self) -> "Reconciliation":

@@ -2,18 +2,22 @@
 
 What is raised makes the host try again after a while. On its last try a page is put where a person finds it,
 with the reason, as is one that can't be read, and a replay puts it on its queue again. A page of a newer
-version is tried as often: while one is rolled out, another instance may know what to do with it.
+version is tried as often: while one is rolled out, another instance may know what to do with it. What has to
+wait for its turn at Video Indexer is put off, and costs no try.
 """
 
 import logging
+import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from keywire import poison, telemetry
+from keywire.job_queue import JobQueue
 from keywire.poison import MAX_TRIES, PoisonQueue
 from keywire.unreadable import UNREADABLE, version_of
+from keywire.video_indexer.errors import ThrottledError
 
 logger: Final = logging.getLogger(__name__)
 
@@ -25,14 +29,18 @@ class PageRunner[P]:
     Attributes:
         read: Reads a message; raises ValueError, with a reason that repeats nothing of it.
         do: Does a page.
+        queue: Where a page is put off to: the queue that it came from.
         poison: Where a page is given up to.
         clock: The time now (UTC).
+        chance: A number from 0 to 1, another each time.
     """
 
     read: Callable[[bytes], P]
     do: Callable[[P], Awaitable[None]]
+    queue: JobQueue
     poison: PoisonQueue
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    chance: Callable[[], float] = random.random
 
     async def run(self, body: bytes, *, tries: int) -> None:
         """Do the page in a message that was given out `tries` times.
@@ -49,6 +57,11 @@ class PageRunner[P]:
             return
         try:
             await self.do(page)
+        except ThrottledError as error:
+            delay = timedelta(seconds=error.retry_after * (1 + self.chance() / 2))
+            await self.queue.send_text(body.decode(), delay=delay)
+            telemetry.deferrals.add(1, {"reason": "Throttled"})
+            logger.warning("page put off for %.0f s: %s", delay.total_seconds(), error)
         except Exception as error:
             if tries < MAX_TRIES:
                 raise

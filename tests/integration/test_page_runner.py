@@ -9,10 +9,13 @@ from typing import Self
 import msgspec
 import pytest
 
+from keywire.job_queue import JobQueue
 from keywire.operations.page_runner import PageRunner
 from keywire.operations.rematch_orders import RematchPage, read_page
 from keywire.poison import MAX_TRIES, PoisonMessage, PoisonQueue
+from keywire.video_indexer import ThrottledError
 from local.storage import InsightsStorage
+from tests.integration.waiting import eventually
 
 NOW = datetime(2026, 3, 2, 9, 15, tzinfo=UTC)
 PAGE = {"operationId": "0" * 32, "request": {}, "traceparent": None}
@@ -22,18 +25,26 @@ class Pages:
     """A runner whose pages do nothing, or fail."""
 
     def __init__(self, insights: InsightsStorage, error: Exception | None = None) -> None:
-        self.poison = insights.queue(f"pages-{uuid.uuid4().hex[:8]}-poison")
+        name = f"pages-{uuid.uuid4().hex[:8]}"
+        self.queue, self.poison = insights.queue(name), insights.queue(f"{name}-poison")
         self.error = error
         self.done: list[RematchPage] = []
         self.runner = PageRunner(
-            read=read_page, do=self._do, poison=PoisonQueue(self.poison), clock=lambda: NOW
+            read=read_page,
+            do=self._do,
+            queue=JobQueue(self.queue),
+            poison=PoisonQueue(self.poison),
+            clock=lambda: NOW,
+            chance=lambda: 0.5,
         )
 
     async def __aenter__(self) -> Self:
+        await self.queue.create_queue()
         await self.poison.create_queue()
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        await self.queue.delete_queue()
         await self.poison.delete_queue()
 
     async def _do(self, page: RematchPage) -> None:
@@ -54,6 +65,22 @@ async def test_a_page_that_ends_leaves_nothing_behind(insights: InsightsStorage)
         await pages.runner.run(json.dumps(PAGE).encode(), tries=1)
         assert [page.operation_id for page in pages.done] == ["0" * 32]
         assert await pages.given_up() == []
+
+
+async def test_a_page_that_has_to_wait_for_its_turn_costs_no_try(insights: InsightsStorage) -> None:
+    error = ThrottledError("the quota is used up")
+    error.retry_after = 0.8
+    body = json.dumps(PAGE).encode()
+    async with Pages(insights, error) as pages:
+        await pages.runner.run(body, tries=MAX_TRIES)
+        assert await pages.given_up() == []
+        assert (await pages.queue.get_queue_properties()).approximate_message_count == 1
+
+        async def visible() -> bytes | None:
+            message = await pages.queue.receive_message()
+            return base64.b64decode(message.content) if message else None
+
+        assert await eventually(visible, "the page is visible again") == body
 
 
 @pytest.mark.parametrize("body", [b"", b"Montoya", b"\xff", b'{"Montoya": 1}', b"[" * 10_000, b"x" * 40_000])
