@@ -84,10 +84,12 @@ class EventList:
     Attributes:
         name: Its blob.
         published: Whether every destination has it; None for a version's own, whose document says so.
+        etag: Of a rematch's.
     """
 
     name: str
     published: bool | None
+    etag: str | None = None
 
 
 class DocumentStore(Protocol):
@@ -129,8 +131,18 @@ class DocumentStore(Protocol):
             ConflictError: Another rematch has that number.
         """
 
+    async def claim_list(self, event_list: EventList) -> None:
+        """Note that somebody begins to send a rematch's list: from now on it is not taken away.
+
+        Raises:
+            ConflictError: It was taken away.
+        """
+
     async def mark_list_published(self, event_list: EventList) -> None:
         """Note that every destination has the list."""
+
+    async def remove_list(self, event_list: EventList) -> None:
+        """Take away a rematch's list, unless somebody has begun to send it."""
 
     async def read_version(self, video_id: str, version: int, content_hash: str) -> KeywordDocument:
         """A version of the past."""
@@ -220,7 +232,9 @@ class BlobDocumentStore:
         return [
             own,
             *(
-                EventList(name=blob.name, published=(blob.metadata or {}).get(PUBLISHED) == "1")
+                EventList(
+                    name=blob.name, published=(blob.metadata or {}).get(PUBLISHED) == "1", etag=blob.etag
+                )
                 for blob in rematches
             ),
         ]
@@ -234,14 +248,28 @@ class BlobDocumentStore:
         blob = self._version(document, f"{REMATCH}{number:04d}.{EVENTS}")
         content_settings = ContentSettings(content_type=NDJSON)
         try:
-            await blob.upload_blob(events, overwrite=False, content_settings=content_settings)
+            written = await blob.upload_blob(events, overwrite=False, content_settings=content_settings)
         except (ResourceExistsError, ResourceModifiedError) as error:
             raise ConflictError(document.video_id) from error
-        return EventList(name=blob.blob_name, published=False)
+        return EventList(name=blob.blob_name, published=False, etag=str(written["etag"]))
+
+    async def claim_list(self, event_list: EventList) -> None:
+        """See `DocumentStore`."""
+        try:
+            await self._history.get_blob_client(event_list.name).set_blob_metadata({PUBLISHED: "0"})
+        except ResourceNotFoundError as error:
+            raise ConflictError(event_list.name) from error
 
     async def mark_list_published(self, event_list: EventList) -> None:
         """See `DocumentStore`."""
         await self._history.get_blob_client(event_list.name).set_blob_metadata({PUBLISHED: "1"})
+
+    async def remove_list(self, event_list: EventList) -> None:
+        """See `DocumentStore`."""
+        with suppress(ResourceModifiedError, ResourceNotFoundError):
+            await self._history.get_blob_client(event_list.name).delete_blob(
+                etag=event_list.etag, match_condition=MatchConditions.IfNotModified
+            )
 
     async def read_version(self, video_id: str, version: int, content_hash: str) -> KeywordDocument:
         """See `DocumentStore`."""

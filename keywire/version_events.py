@@ -30,7 +30,11 @@ class Told:
 
 
 async def told_of(store: DocumentStore, destinations: Destinations, document: KeywordDocument) -> Told:
-    """What was told up to `document`; a rematch's list that was never sent is sent first."""
+    """What was told up to `document`; a rematch's list that was never sent is sent first.
+
+    Raises:
+        ConflictError: A list was taken away meanwhile.
+    """
     lists = await store.event_lists(document)
     newest = [event for each in lists for event in await sent(store, destinations, each)]
     told = newest
@@ -49,7 +53,13 @@ async def resend(store: DocumentStore, destinations: Destinations, document: Key
 
 
 async def sent(store: DocumentStore, destinations: Destinations, event_list: EventList) -> tuple[bytes, ...]:
-    """The events of a list; a rematch's is sent where that has not happened."""
+    """The events of a list; a rematch's is sent where that has not happened.
+
+    Raises:
+        ConflictError: It was taken away.
+    """
+    if event_list.published is False:
+        await store.claim_list(event_list)
     found = events.split(await store.read_list(event_list))
     if event_list.published is False:
         await destinations.publish(found)

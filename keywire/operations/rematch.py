@@ -24,7 +24,7 @@ from keywire.events import Origin
 from keywire.extraction import MAX_ROUNDS, Extraction
 from keywire.interest_events import InForce, is_same
 from keywire.matching.matcher import Match, Matcher
-from keywire.store import ConflictError, Stored
+from keywire.store import ConflictError, EventList, Stored
 from keywire.version_events import Told
 
 logger: Final = logging.getLogger(__name__)
@@ -45,6 +45,14 @@ class Counts:
             matched=self.matched + other.matched,
             withdrawn=self.withdrawn + other.withdrawn,
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Written:
+    """A list that was written, and of which version."""
+
+    version: int
+    event_list: EventList
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,12 +77,16 @@ class Rematch:
             azure.core.exceptions.AzureError: Storage failed; it can be done again.
         """
         matcher = await self.extraction.interests.matcher()
+        written: list[_Written] = []
         for _ in range(MAX_ROUNDS):
             try:
                 current = await self.extraction.published(video_id)
+                written = await self._clear(written, current)
                 if current is None or current.document.state == REMOVED_STATE:
                     return Counts()
-                return await self._rematch(current, matcher, only, dry_run=dry_run, traceparent=traceparent)
+                return await self._rematch(
+                    current, matcher, only, written, dry_run=dry_run, traceparent=traceparent
+                )
             except ConflictError:
                 logger.info("video=%s changed meanwhile, matching again", video_id)
         raise ConflictError(f"video {video_id} was changed by others {MAX_ROUNDS} times in a row")
@@ -84,6 +96,7 @@ class Rematch:
         current: Stored,
         matcher: Matcher,
         only: Collection[str] | None,
+        lists: list[_Written],
         *,
         dry_run: bool,
         traceparent: str | None,
@@ -99,6 +112,7 @@ class Rematch:
             return counts
         built = await self._events(document, told, new, gone, traceparent)
         written = await store.create_rematch(document, len(told.lists), events.join(built))
+        lists.append(_Written(version=document.version, event_list=written))
         await self.extraction.touch(current)
         await version_events.sent(store, self.extraction.destinations, written)
         logger.info(
@@ -109,6 +123,16 @@ class Rematch:
             counts.withdrawn,
         )
         return counts
+
+    async def _clear(self, written: list[_Written], current: Stored | None) -> list[_Written]:
+        """Take away lists that nobody has sent and that come too late: their version is the past.
+
+        What they say was not known to who wrote the next version, so it could never be withdrawn.
+        """
+        late = [each for each in written if current is None or each.version < current.document.version]
+        for each in late:
+            await self.extraction.store.remove_list(each.event_list)
+        return [each for each in written if each not in late]
 
     async def _events(
         self,

@@ -157,6 +157,15 @@ class Crashing:
         )
         return created
 
+    async def claim_list(self, event_list: EventList) -> None:
+        await self._world.store.claim_list(event_list)
+
+    async def remove_list(self, event_list: EventList) -> None:
+        await self._world.store.remove_list(event_list)
+
+    async def erase_before(self, tombstone: KeywordDocument) -> int:
+        return await self._world.store.erase_before(tombstone)
+
     async def mark_list_published(self, event_list: EventList) -> None:
         await self._do("mark_list_published", self._world.store.mark_list_published(event_list))
 

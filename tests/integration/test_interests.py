@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
+from keywire.documents import KeywordDocument
 from keywire.extraction import Outcome
 from keywire.interest_source import InterestSource
 from keywire.operations.rematch import Counts
+from keywire.store import BlobDocumentStore, ConflictError, EventList
 from local.storage import InsightsStorage
 from tests.integration.test_extraction import Crash, Crashing
 from tests.integration.world import World, job
@@ -265,6 +267,47 @@ async def test_rematches_and_new_versions_at_once_lose_nothing(insights: Insight
         await world.run()
         await world.rematch().run(VIDEO_ID, only=None, dry_run=False, traceparent=TRACE)
         await world.audit()
+
+
+class Overtaken(BlobDocumentStore):
+    """While a rematch's list is about to be written, the video gets another version."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world._current, world._history, world.account_id)
+        self._world = world
+
+    async def create_rematch(self, document: KeywordDocument, number: int, events: bytes) -> EventList:
+        if document.version == 1:
+            self._world.source.body = B
+            await self._world.run()
+        return await super().create_rematch(document, number, events)
+
+
+async def test_a_rematch_that_is_overtaken_leaves_no_list_that_nobody_was_sent(
+    insights: InsightsStorage,
+) -> None:
+    async with World(insights, A) as world:
+        await world.run()
+        await world.set_interests(ROBOTS, FESTIVALS)
+        rematch = world.rematch(store=Overtaken(world))
+        await rematch.run(VIDEO_ID, only=None, dry_run=False, traceparent=TRACE)
+        assert not any("rematch" in name for name in await world.history())
+        assert told(await stored(world)) == [("matched", "2", "robots")]
+        await world.audit()
+
+
+async def test_a_list_is_taken_away_only_before_somebody_sends_it(insights: InsightsStorage) -> None:
+    async with World(insights, A) as world:
+        await world.run()
+        document, _, _ = await world.current()
+        first = await world.store.create_rematch(document, 1, b"")
+        second = await world.store.create_rematch(document, 2, b"")
+        await world.store.claim_list(first)
+        await world.store.remove_list(first)
+        await world.store.remove_list(second)
+        with pytest.raises(ConflictError):
+            await world.store.claim_list(second)
+        assert [each.name for each in await world.store.event_lists(document)][1:] == [first.name]
 
 
 async def test_two_hundred_videos_twice_at_once_with_crashes_and_changing_interests_have_one_id_and_one_body(
