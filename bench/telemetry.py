@@ -121,8 +121,9 @@ def weigh(batches: Items, videos: int) -> dict[str, float]:
     for what in ("idle", "busy"):
         sent = [batch for batch in batches if batch["what"] == what]
         for key, name in (("items", "items"), ("bytes", "bytes"), ("gzipBytes", "gzip_bytes")):
-            each = [batch[key] for batch in sent]
-            figures[f"figures_{name}_per_{what}_minute"] = statistics.fmean(each) if each else 0.0
+            # Of a process that did nothing for a minute there may be none: that is not nothing.
+            if sent:
+                figures[f"figures_{name}_per_{what}_minute"] = statistics.fmean(batch[key] for batch in sent)
     return figures
 
 
