@@ -88,7 +88,7 @@ def run(work: Coroutine[Any, Any, int]) -> int:
     except asyncio.CancelledError:
         return 128 + signal.SIGTERM
     except (ProcessFailedError, NodeNotFoundError, OSError) as error:
-        print(error, file=sys.stderr)
+        print(str(error) or type(error).__name__, file=sys.stderr)  # a timeout has no words
         return 2
 
 
