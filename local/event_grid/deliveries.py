@@ -1,6 +1,6 @@
 """Delivering: every event to every subscriber that wants it, at least once, each by itself and unordered.
 
-Separate from the topic, because this is the part with tasks. They end with `stop`.
+Separate from the topic, because this is the part with tasks.
 
 What a webhook answers decides, as learn.microsoft.com/azure/event-grid/delivery-and-retry has it: 200 to
 204 is success; 400, 401, 403 and 413 will not change, so the event is dead at once; everything else is
@@ -16,6 +16,7 @@ from typing import Final
 import httpx
 
 from local import exact_json
+from local.background import Background
 from local.clock import Clock, Sleep
 from local.event_grid.dead_letters import DeadLetterError, DeadLetters, Failure, blob_name, letter
 from local.event_grid.subscriptions import Subscribed
@@ -53,27 +54,20 @@ class Deliveries:
         self._clock = clock
         self._sleep = sleep
         self._slots = asyncio.Semaphore(_AT_ONCE)
-        self._running: dict[asyncio.Task[None], Subscribed] = {}
+        self._running = Background(self._ended)
 
     def start(self, subscribed: Subscribed, event: JsonObject, published: float) -> None:
         """Begin to deliver `event`, which was published at that moment."""
-        task = asyncio.create_task(self._run(subscribed, event, published))
-        self._running[task] = subscribed
+        self._running.start(subscribed, self._run(subscribed, event, published))
         subscribed.pending += 1
-        task.add_done_callback(self._ended)
 
     def abandon(self, subscribed: Subscribed) -> None:
         """Forget what is on its way to a subscriber."""
-        for task, recipient in self._running.items():
-            if recipient is subscribed:
-                task.cancel()
+        self._running.abandon(subscribed)
 
     async def stop(self) -> None:
         """End everything, at the end of the application."""
-        tasks = list(self._running)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._running.stop()
 
     async def _run(self, subscribed: Subscribed, event: JsonObject, published: float) -> None:
         body, attempts, reason = exact_json.encode(event), 0, None
@@ -132,7 +126,8 @@ class Deliveries:
                 return
         subscribed.dropped += 1
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._running.pop(task).pending -= 1
+    @staticmethod
+    def _ended(subscribed: Subscribed, task: asyncio.Task[None]) -> None:
+        subscribed.pending -= 1
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.error("a delivery broke off", exc_info=error)

@@ -1,7 +1,6 @@
 """Indexing takes time: a video goes from Uploaded over Processing to a final state, then the callback.
 
-Separate from the library, because this is the part with tasks. They are started on demand and end with
-`stop`; no start-up hook is needed, so that the application also runs where there is none.
+Separate from the library, because this is the part with tasks.
 
 As in the real service's listings, `lastIndexed` is when an indexing began, `lastModified` when the video
 last changed. A failed re-index leaves what the last good one found.
@@ -10,6 +9,7 @@ last changed. A failed re-index leaves what the last good one found.
 import asyncio
 import logging
 
+from local.background import Background
 from local.clock import Clock, Sleep
 from local.video_indexer import insights
 from local.video_indexer.callbacks import Callbacks
@@ -32,16 +32,14 @@ class Indexing:
         self._callbacks = callbacks
         self._clock = clock
         self._sleep = sleep
-        self._running: dict[asyncio.Task[None], Video] = {}
+        self._running = Background(self._ended)
 
     def start(self, video: Video, callback_url: str | None) -> None:
         """Begin to index `video`; its callback goes to `callback_url`, if there is one."""
         video.state = "Processing"
         video.indexing_seconds = self.seconds
         video.last_indexed = video.last_modified = self._clock()
-        task = asyncio.create_task(self._run(video, callback_url))
-        self._running[task] = video
-        task.add_done_callback(self._ended)
+        self._running.start(video, self._run(video, callback_url))
 
     @property
     def running(self) -> int:
@@ -50,16 +48,11 @@ class Indexing:
 
     def abandon(self, video: Video) -> None:
         """End the indexing of a video without a trace."""
-        for task, indexed in self._running.items():
-            if indexed is video:
-                task.cancel()
+        self._running.abandon(video)
 
     async def stop(self) -> None:
         """End everything, at the end of the application."""
-        tasks = list(self._running)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._running.stop()
 
     async def _run(self, video: Video, callback_url: str | None) -> None:
         # Counted from its beginning, so that progress and end agree when the task itself starts late.
@@ -76,7 +69,7 @@ class Indexing:
         if callback_url is not None:
             await self._callbacks.indexing(video, callback_url, outcome.state)
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        video = self._running.pop(task)
+    @staticmethod
+    def _ended(video: Video, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.error("indexing broke off video=%s", video.id, exc_info=error)
