@@ -4,7 +4,6 @@ import base64
 import dataclasses
 import json
 from datetime import UTC, datetime, timedelta
-from typing import Self
 
 import msgspec
 import pytest
@@ -20,6 +19,7 @@ from keywire.settings import CONTROL_CONTAINER
 from keywire.video_indexer import GoneError, NotReadyError, TransientError, UnusableError, VideoIndexerError
 from local.stack import PROJECT
 from local.storage import InsightsStorage
+from tests.integration.own_queues import OwnQueues
 from tests.integration.world import World, job
 from tests.unit.builders import VIDEO_ID, index, keyword
 
@@ -27,13 +27,12 @@ A = index([keyword("one")])
 NOW = datetime(2026, 3, 2, 9, 15, tzinfo=UTC)
 
 
-class Runs:
+class Runs(OwnQueues):
     """A world whose jobs come from queues of its own."""
 
     def __init__(self, insights: InsightsStorage, world: World) -> None:
         self.world = world
-        self.queue = insights.queue(f"jobs-{world.account_id[:8]}")
-        self.poison = insights.queue(f"jobs-{world.account_id[:8]}-poison")
+        super().__init__(insights, f"jobs-{world.account_id[:8]}")
         self.runner = JobRunner(
             extraction=world.extraction(),
             queue=JobQueue(self.queue),
@@ -42,15 +41,6 @@ class Runs:
             clock=lambda: NOW,
             chance=lambda: 0.5,
         )
-
-    async def __aenter__(self) -> Self:
-        await self.queue.create_queue()
-        await self.poison.create_queue()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.queue.delete_queue()
-        await self.poison.delete_queue()
 
     def fail(self, error: VideoIndexerError) -> None:
         async def refuse(_: int) -> None:

@@ -4,7 +4,6 @@ import base64
 import json
 import uuid
 from datetime import UTC, datetime
-from typing import Self
 
 import msgspec
 import pytest
@@ -15,18 +14,18 @@ from keywire.operations.rematch_orders import RematchPage, read_page
 from keywire.poison import MAX_TRIES, PoisonMessage, PoisonQueue
 from keywire.video_indexer import ThrottledError
 from local.storage import InsightsStorage
+from tests.integration.own_queues import OwnQueues
 from tests.integration.waiting import eventually
 
 NOW = datetime(2026, 3, 2, 9, 15, tzinfo=UTC)
 PAGE = {"operationId": "0" * 32, "request": {}, "traceparent": None}
 
 
-class Pages:
+class Pages(OwnQueues):
     """A runner whose pages do nothing, or fail."""
 
     def __init__(self, insights: InsightsStorage, error: Exception | None = None) -> None:
-        name = f"pages-{uuid.uuid4().hex[:8]}"
-        self.queue, self.poison = insights.queue(name), insights.queue(f"{name}-poison")
+        super().__init__(insights, f"pages-{uuid.uuid4().hex[:8]}")
         self.error = error
         self.done: list[RematchPage] = []
         self.runner = PageRunner(
@@ -37,15 +36,6 @@ class Pages:
             clock=lambda: NOW,
             chance=lambda: 0.5,
         )
-
-    async def __aenter__(self) -> Self:
-        await self.queue.create_queue()
-        await self.poison.create_queue()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.queue.delete_queue()
-        await self.poison.delete_queue()
 
     async def _do(self, page: RematchPage) -> None:
         if self.error:
