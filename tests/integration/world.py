@@ -77,8 +77,8 @@ class Event(msgspec.Struct):
 class World:
     """Extraction on an account and a queue of its own."""
 
-    def __init__(self, insights: InsightsStorage, body: bytes) -> None:
-        self.account_id = str(uuid.uuid4())
+    def __init__(self, insights: InsightsStorage, body: bytes, *, account_id: str | None = None) -> None:
+        self.account_id = account_id or str(uuid.uuid4())
         self.source = Source(body)
         self.clock = Clock()
         self._current = insights.blobs.get_container_client(KEYWORDS_CONTAINER)
