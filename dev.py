@@ -42,11 +42,11 @@ COMMANDS = {
     "test": (("pytest",), True),
     "bench": (("bench",), True),
     "chaos": (("local.chaos",), True),
-    "schemas": (("local.schemas",), False),
-    "interests": (("local.interests",), False),
-    "check": (("local.check",), False),
-    "package": (("local.infra_package",), False),
-    "lock": (("local.lock",), False),
+    "schemas": (("tools.schemas",), False),
+    "interests": (("tools.interests",), False),
+    "check": (("tools.check",), False),
+    "package": (("tools.package",), False),
+    "lock": (("tools.lock",), False),
     "setup": ((), True),
 }
 

@@ -11,8 +11,8 @@ from typing import Any, Final
 import aiohttp
 import httpx
 
-from keywire.quota_slices import REQUESTS_PER_MINUTE, REQUESTS_PER_SECOND
-from keywire.settings import EVENTS_QUEUE
+from keywire.storage.layout import EVENTS_QUEUE
+from keywire.video_indexer.quota_ledger import REQUESTS_PER_MINUTE, REQUESTS_PER_SECOND
 from local.stack import ACCOUNT, LocalStack
 
 # Sends a callback for a video and returns the status of the answer.

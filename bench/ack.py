@@ -11,7 +11,8 @@ from typing import Final
 
 from bench import account
 from bench.figures import Aim, Figures, percentile
-from keywire import jobs
+from keywire import ids
+from keywire.jobs import job as jobs
 from local.stack import LocalStack
 
 AIMS: Final[Mapping[str, Aim]] = {"ack.p50_ratio": Aim("<=", 2.0)}
@@ -43,7 +44,7 @@ async def _in_turn(running: LocalStack, count: int, *, at_once: int) -> tuple[li
     job = jobs.encode(
         jobs.ExtractionJob(
             video_id="abcdefghij",
-            job_id=jobs.new_job_id(),
+            job_id=ids.new_job_id(),
             signal="callback",
             received_at=datetime.now(UTC),
             traceparent=f"00-{uuid.uuid4().hex}-b7ad6b7169203331-01",

@@ -25,11 +25,10 @@ from azure.core.exceptions import ResourceNotFoundError
 
 from bench import account, resident
 from bench.figures import Aim, Figures
-from keywire import jobs
-from keywire.settings import CONTROL_CONTAINER, KEYWORDS_CONTAINER
-from keywire.store import Marks
-from keywire.sweeps.reconciliation_state import STATE_BLOB
-from local.functions_host.functions import HTTP_GROUP
+from emulators.functions_host.functions import HTTP_GROUP
+from keywire.storage import layout
+from keywire.storage.layout import CONTROL_CONTAINER, KEYWORDS_CONTAINER, RECONCILIATION_BLOB
+from keywire.versions.store import PublicationStatus
 from local.stack import LocalStack
 
 MISSING: Final = 37
@@ -44,7 +43,9 @@ STATUS_SECONDS: Final = 1.0
 NEVER: Final = "0 0 0 1 1 *"
 _ENDED: Final = re.compile(r"reconciliation sweep=full .* queued=(\d+) ")
 # Of the functions' own requests: queues that the host asks for messages are not among these.
-OURS: Final = frozenset({KEYWORDS_CONTAINER, CONTROL_CONTAINER, jobs.QUEUE, jobs.BACKFILL_QUEUE})
+OURS: Final = frozenset(
+    {KEYWORDS_CONTAINER, CONTROL_CONTAINER, layout.EXTRACTION_QUEUE, layout.BACKFILL_QUEUE}
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +75,7 @@ async def run(scale: float) -> Figures:
         await _store(running, added[MISSING:])
         storing = time.perf_counter() - began
         second = await _both(meter)
-        queued = await running.storage.queues.get_queue_client(jobs.QUEUE).get_queue_properties()
+        queued = await running.storage.queues.get_queue_client(layout.EXTRACTION_QUEUE).get_queue_properties()
     if queued.approximate_message_count != second["sweep"].found:
         raise RuntimeError(f"{queued.approximate_message_count} jobs for {second['sweep'].found} videos")
     return {
@@ -105,7 +106,7 @@ async def _add(running: LocalStack, count: int) -> list[str]:
 async def _store(running: LocalStack, videos: Sequence[str]) -> None:
     """Have a document for each that answers for everything up to now."""
     documents = running.storage.blobs.get_container_client(KEYWORDS_CONTAINER)
-    marks = Marks(version=1, published_version=1, as_of=datetime.now(UTC)).to_metadata()
+    marks = PublicationStatus(version=1, published_version=1, as_of=datetime.now(UTC)).to_metadata()
     waiting = iter(videos)
 
     async def store() -> None:
@@ -154,7 +155,7 @@ class _Meter:
 
     async def sweep(self) -> int:
         """Let reconciliation compare everything, as on its first day; how many videos it queued."""
-        state = self._running.storage.blobs.get_blob_client(CONTROL_CONTAINER, STATE_BLOB)
+        state = self._running.storage.blobs.get_blob_client(CONTROL_CONTAINER, RECONCILIATION_BLOB)
         with suppress(ResourceNotFoundError):
             await state.delete_blob()
         before = len(_ENDED.findall(self._running.host.logs()))

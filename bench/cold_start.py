@@ -13,9 +13,10 @@ from typing import Final
 
 from bench import account
 from bench.figures import Aim, Figures, median_ratio
-from local.functions_host import FunctionsHost
-from local.processes import python
-from local.stack import PROJECT, LocalStack
+from emulators.framework.checkout import PROJECT
+from emulators.framework.processes import python
+from emulators.functions_host import FunctionsHost
+from local.stack import LocalStack
 
 AIMS: Final[Mapping[str, Aim]] = {"cold_start.ratio": Aim("<=", 1.6)}
 ROUNDS: Final = 15

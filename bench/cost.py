@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from keywire.monitoring.queue_depths import WORK_QUEUES
+from keywire.storage.layout import WORK_QUEUES
 
 FOLDER: Final = Path(__file__).resolve().parent
 DAYS: Final = 30

@@ -14,9 +14,12 @@ from azure.core import MatchConditions
 from azure.core.exceptions import ResourceNotFoundError
 
 from bench import indexes
-from keywire import documents, events, jobs
-from keywire.content import read_content
-from keywire.settings import EVENTS_QUEUE, HISTORY_CONTAINER, KEYWORDS_CONTAINER
+from keywire import ids
+from keywire.documents import document as documents
+from keywire.documents.content import read_content
+from keywire.events import envelope
+from keywire.jobs import job as jobs
+from keywire.storage.layout import EVENTS_QUEUE, HISTORY_CONTAINER, KEYWORDS_CONTAINER
 from keywire.video_indexer import index
 from local.stack import LocalStack
 
@@ -40,7 +43,7 @@ class Sample:
         """Make them."""
         job = jobs.ExtractionJob(
             video_id="abcdefghij",
-            job_id=jobs.new_job_id(),
+            job_id=ids.new_job_id(),
             signal="callback",
             received_at=datetime.now(UTC),
             traceparent=f"00-{uuid.uuid4().hex}-b7ad6b7169203331-01",
@@ -54,9 +57,9 @@ class Sample:
             extracted_at=job.received_at,
         )
         body = documents.encode(document)
-        origin = events.Origin(source="/" * 150, body=body, url="/" * 150, traceparent=job.traceparent)
-        sent = events.events_of(document, origin, previous=None)
-        return cls(jobs.encode(job), body, events.join(sent))
+        origin = envelope.Origin(source="/" * 150, body=body, url="/" * 150, traceparent=job.traceparent)
+        sent = envelope.events_of(document, origin, previous=None)
+        return cls(jobs.encode(job), body, envelope.join(sent))
 
 
 async def seconds(running: LocalStack, count: int, at_once: int, sample: Sample) -> float:

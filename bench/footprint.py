@@ -16,9 +16,14 @@ from typing import Final
 
 from bench import account, indexes
 from bench.figures import Aim, Figures
-from keywire import jobs
-from keywire.settings import CONTROL_CONTAINER, EVENTS_QUEUE, HISTORY_CONTAINER, KEYWORDS_CONTAINER
-from keywire.sweeps.reconciliation_state import STATE_BLOB
+from keywire.storage import layout
+from keywire.storage.layout import (
+    CONTROL_CONTAINER,
+    EVENTS_QUEUE,
+    HISTORY_CONTAINER,
+    KEYWORDS_CONTAINER,
+    RECONCILIATION_BLOB,
+)
 from local.stack import LocalStack
 from local.storage import CONTAINERS
 
@@ -32,8 +37,8 @@ PATIENCE_SECONDS: Final = 30.0
 # a blob is free. Queues have two classes, whose mapping that page does not tell: they are counted as one.
 KINDS: Final = ("write", "read", "list", "other", "queue")
 
-_DONE: Final = re.compile(rf'"DELETE /devstoreaccount1/{jobs.QUEUE}/messages/')
-_QUEUED: Final = re.compile(rf'"POST /devstoreaccount1/{jobs.QUEUE}/messages')
+_DONE: Final = re.compile(rf'"DELETE /devstoreaccount1/{layout.EXTRACTION_QUEUE}/messages/')
+_QUEUED: Final = re.compile(rf'"POST /devstoreaccount1/{layout.EXTRACTION_QUEUE}/messages')
 _REQUEST: Final = re.compile(
     r'"(?P<method>[A-Z]+) /devstoreaccount1/(?P<where>[^/? ]+)(?P<path>[^? ]*)(?P<query>[^ ]*)'
 )
@@ -57,7 +62,7 @@ async def run(scale: float) -> Figures:
         asked = await _asked(running)
         first = await _sweep(running, log)
         figures["footprint.confirm.video_indexer"] = (await _asked(running) - asked) / (videos + 1)
-        await running.storage.blobs.get_blob_client(CONTROL_CONTAINER, STATE_BLOB).delete_blob()
+        await running.storage.blobs.get_blob_client(CONTROL_CONTAINER, RECONCILIATION_BLOB).delete_blob()
         full, window = await _sweep(running, log), await _sweep(running, log)
         # A window looks at the mark of each video in it, so that part is stated for each.
         window["other"] -= videos + 1

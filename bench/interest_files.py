@@ -12,9 +12,9 @@ from typing import Any, Final
 
 import msgspec
 
-from keywire import documents
-from keywire.content import Content, SentKeyword
-from keywire.documents import KeywordDocument
+from keywire.documents import document as documents
+from keywire.documents.content import Content, SentKeyword
+from keywire.documents.document import KeywordDocument
 
 CONCERNED: Final = 20
 HEARD_WORDS: Final = 3_000

@@ -17,9 +17,9 @@ from typing import Final
 
 from bench import interest_files
 from bench.figures import Aim, Figures
-from keywire.documents import KeywordDocument
-from keywire.matching import matcher as matching
-from keywire.matching.matcher import Matcher
+from keywire.documents.document import KeywordDocument
+from keywire.interests.matching import matcher as matching
+from keywire.interests.matching.matcher import Matcher
 
 AIMS: Final[Mapping[str, Aim]] = {
     "match.time_ratio_1m_100": Aim("<=", 1.5),

@@ -13,8 +13,8 @@ from typing import Final
 
 from bench import account, indexes
 from bench.figures import Aim, Figures
-from keywire import jobs
-from keywire.settings import (
+from keywire.storage import layout
+from keywire.storage.layout import (
     CONFIG_CONTAINER,
     CONTROL_CONTAINER,
     EVENTS_QUEUE,
@@ -85,11 +85,11 @@ def _kind(request: re.Match[str]) -> str:
         return "interests"  # at most once in half a minute, for all jobs of a process
     if (method, where) == ("POST", EVENTS_QUEUE):
         return "events"
-    if (method, where) == ("POST", jobs.QUEUE):
+    if (method, where) == ("POST", layout.EXTRACTION_QUEUE):
         return "callback"
-    if (method, where) == ("DELETE", jobs.QUEUE):
+    if (method, where) == ("DELETE", layout.EXTRACTION_QUEUE):
         return "host.delete"
-    if (method, where) == ("GET", jobs.QUEUE):
+    if (method, where) == ("GET", layout.EXTRACTION_QUEUE):
         return "host.poll"  # also while there is nothing: not a job's
     raise ValueError(f"a request that nobody expected: {request[0]}")
 

@@ -27,8 +27,8 @@ from typing import Final
 
 from bench import account, indexes
 from bench.figures import Aim, Figures, percentile
-from keywire.quota_slices import REQUESTS_PER_MINUTE
-from keywire.settings import EVENTS_QUEUE
+from keywire.storage.layout import EVENTS_QUEUE
+from keywire.video_indexer.quota_ledger import REQUESTS_PER_MINUTE
 from local.stack import LocalStack
 
 AIMS: Final[Mapping[str, Aim]] = {

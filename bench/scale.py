@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from bench import cost
-from keywire import quota_slices, reconciliation
-from keywire.sweeps.document_marks import LISTED_AT_ONCE
+from keywire.reconciliation import reconciliation
+from keywire.reconciliation.document_metadata import LISTED_AT_ONCE
+from keywire.video_indexer import quota_ledger
 from keywire.video_indexer.listing import PAGE_SIZE
 
 FACTORS: Final = (1, 10, 100, 1000)
@@ -72,12 +73,12 @@ def rows(footprint: cost.Footprint) -> Iterator[Row]:
     kept = footprint["footprint.video.document_bytes"] + footprint["footprint.video.history_bytes"]
     yield Row(
         name="requests to Video Indexer a minute, busiest hour",
-        limit=quota_slices.REQUESTS_PER_MINUTE,
+        limit=quota_ledger.REQUESTS_PER_MINUTE,
         of=lambda load: load.peak_a_minute,
     )
     yield Row(
         name="the same, all day long",
-        limit=quota_slices.REQUESTS_PER_MINUTE,
+        limit=quota_ledger.REQUESTS_PER_MINUTE,
         of=lambda load: load.videos_a_day / (24 * 60),
     )
     yield Row(
@@ -95,7 +96,7 @@ def rows(footprint: cost.Footprint) -> Iterator[Row]:
         limit=reconciliation.TOTAL_SECONDS,
         of=lambda load: (
             load.videos_a_day * LOOK_SECONDS / LOOKS_AT_ONCE
-            + load.videos_a_day / PAGE_SIZE / (quota_slices.REQUESTS_PER_MINUTE / 2 / 60)
+            + load.videos_a_day / PAGE_SIZE / (quota_ledger.REQUESTS_PER_MINUTE / 2 / 60)
         ),
     )
     yield Row(

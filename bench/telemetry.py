@@ -16,9 +16,10 @@ from typing import Any, Final
 
 from bench import account, indexes
 from bench.figures import Aim, Figures
-from local.processes import python
-from local.stack import PROJECT, LocalStack, base_environment
-from local.telemetry import Kind, TelemetryReceiver
+from emulators.framework.checkout import PROJECT
+from emulators.framework.processes import python
+from emulators.telemetry import Kind, TelemetryReceiver
+from local.stack import LocalStack, base_environment
 
 # 10 MB for 1,000 videos.
 AIMS: Final[Mapping[str, Aim]] = {"telemetry.application_insights.bytes_per_video": Aim("<=", 10_000)}
@@ -163,7 +164,7 @@ async def _start(running: LocalStack, settings: Mapping[str, str]) -> float:
 
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     process = await asyncio.create_subprocess_exec(
-        *python("-m", "local.functions_host", "--app", str(PROJECT), "--list"),
+        *python("-m", "emulators.functions_host", "--app", str(PROJECT), "--list"),
         env=running.app_environment() | dict(settings),
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.DEVNULL,

@@ -14,7 +14,7 @@ from typing import Final
 
 from bench import account, floor, indexes
 from bench.figures import Aim, Figures, median_ratio
-from local.functions_host import FunctionsHost
+from emulators.functions_host import FunctionsHost
 from local.stack import LocalStack
 
 AIMS: Final[Mapping[str, Aim]] = {

@@ -1,1 +1,1 @@
-"""The triggers: each module parses one, calls `keywire` and shapes the reply. No logic."""
+"""The triggers: each module parses one kind, calls `keywire` and shapes the reply. No logic."""

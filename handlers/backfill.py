@@ -1,4 +1,4 @@
-"""Backfills: ordered by HTTP, done by the queue `backfill-pages`."""
+"""Backfill: an operator starts it by HTTP, its pages list videos, its jobs wait on a queue of their own."""
 
 import logging
 import uuid
@@ -7,9 +7,12 @@ from typing import Final
 import azure.functions as func
 import msgspec
 
-from handlers.shared import answer, services, traceparent_of, unless_storage_fails
-from keywire.operations import backfill_orders, operation_ids
+from handlers.process import services, traceparent_of
+from handlers.replies import accepted, reply, unless_storage_fails
+from keywire.ids import is_operation_id
+from keywire.operations.backfill_orders import InvalidBackfillError, read_request
 from keywire.settings import CONNECTION
+from keywire.storage.layout import BACKFILL_PAGES_QUEUE, BACKFILL_QUEUE
 
 logger: Final = logging.getLogger(f"keywire.{__name__}")
 blueprint: Final = func.Blueprint()
@@ -19,38 +22,38 @@ blueprint: Final = func.Blueprint()
 @blueprint.route("operations/backfill", methods=["POST"], auth_level=func.AuthLevel.FUNCTION)
 @unless_storage_fails
 async def start_backfill(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
-    """Answer 202 with the id by which its progress is asked for, or 400."""
+    """Reply 202 with the operation's id, or 400."""
     try:
-        request = backfill_orders.read_request(req.get_body())
-    except backfill_orders.InvalidBackfillError as error:
-        return answer(400, {"error": str(error)})
+        request = read_request(req.get_body())
+    except InvalidBackfillError as error:
+        return reply(400, {"error": str(error)})
     operation_id = uuid.uuid4().hex
-    await services.backfills.start(operation_id, request, traceparent_of(context))
+    await services.http.backfills.start(operation_id, request, traceparent_of(context))
     logger.info("backfill=%s dry_run=%s started", operation_id, request.dry_run)
-    location = f"/api/operations/backfill/{operation_id}"
-    return answer(
-        202,
-        {"operationId": operation_id, "dryRun": request.dry_run, "status": location},
-        {"Location": location},
-    )
+    return accepted("backfill", operation_id, dry_run=request.dry_run)
 
 
 @blueprint.function_name("backfill_status")
 @blueprint.route("operations/backfill/{operation_id}", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
 @unless_storage_fails
 async def backfill_status(req: func.HttpRequest) -> func.HttpResponse:
-    """Answer 200 with how far it is, or 404."""
+    """Reply 200 with the progress, or 404."""
     operation_id = req.route_params["operation_id"]
-    status = (
-        await services.backfills.status(operation_id) if operation_ids.is_operation_id(operation_id) else None
-    )
+    status = await services.http.backfills.status(operation_id) if is_operation_id(operation_id) else None
     if status is None:
-        return answer(404, {"error": "there is no such backfill"})
-    return answer(200, msgspec.to_builtins(status))
+        return reply(404, {"error": "there is no such backfill"})
+    return reply(200, msgspec.to_builtins(status))
 
 
 @blueprint.function_name("backfill_pages")
-@blueprint.queue_trigger("message", backfill_orders.QUEUE, CONNECTION, data_type=func.DataType.BINARY)
-async def do_page(message: func.QueueMessage) -> None:
-    """Do a page; whatever is raised makes the host try again."""
-    await services.backfill_pages.run(message.get_body(), tries=message.dequeue_count or 1)
+@blueprint.queue_trigger("message", BACKFILL_PAGES_QUEUE, CONNECTION, data_type=func.DataType.BINARY)
+async def backfill_pages(message: func.QueueMessage) -> None:
+    """Run a page; an exception makes the host deliver it again."""
+    await services.work.backfill_pages.process(message.get_body(), tries=message.dequeue_count or 1)
+
+
+@blueprint.function_name("backfill")
+@blueprint.queue_trigger("message", BACKFILL_QUEUE, CONNECTION, data_type=func.DataType.BINARY)
+async def backfill(message: func.QueueMessage) -> None:
+    """Run a job that no consumer is waiting for; an exception makes the host deliver it again."""
+    await services.work.backfill_worker.process(message.get_body(), tries=message.dequeue_count or 1)

@@ -12,10 +12,12 @@ from typing import Final, List  # noqa: UP035 - the worker takes no builtin gene
 
 import azure.functions as func
 
-from handlers.shared import services, traceparent_of
-from keywire import diagnostics as log
-from keywire import jobs, poison, telemetry
+from handlers.process import services, traceparent_of
+from keywire import ids
+from keywire.jobs import poison
 from keywire.settings import LOG_CONNECTION, LOG_EVENT_HUB
+from keywire.signals import indexing_log as log
+from keywire.telemetry import instruments
 
 logger: Final = logging.getLogger(f"keywire.{__name__}")
 blueprint: Final = func.Blueprint()
@@ -41,7 +43,7 @@ async def diagnostics(messages: List[func.EventHubEvent], context: func.Context)
             account_id=services.settings.video_indexer.account_id,
             received_at=received_at,
             traceparent=traceparent_of(context),
-            new_job_id=jobs.new_job_id,
+            new_job_id=ids.new_job_id,
         )
     ]
     signals = [reading for reading in readings if isinstance(reading, log.Signal)]
@@ -58,7 +60,7 @@ async def diagnostics(messages: List[func.EventHubEvent], context: func.Context)
         ("failed", len(unqueued)),
     ):
         if count:
-            telemetry.signals.add(count, {"kind": "diagnostics", "outcome": outcome})
+            instruments.signals.add(count, {"kind": "diagnostics", "outcome": outcome})
     reasons = Counter([*(each.reason for each in ignored), *(each.reason for each in refusals)])
     logger.log(
         logging.WARNING if refusals else logging.INFO,
@@ -93,12 +95,12 @@ async def _put_aside(refusals: list[log.Refusal], kind: str, received_at: dateti
     queue = services.diagnostics_poison
     results = await asyncio.gather(
         *(
-            queue.send(poison.of_body(refusal.message, refusal.reason, now=received_at, tries=1))
+            queue.send(poison.from_body(refusal.message, refusal.reason, now=received_at, tries=1))
             for refusal in refusals
         ),
         return_exceptions=True,
     )
     lost = [result for result in results if isinstance(result, BaseException)]
     if len(refusals) > len(lost):
-        telemetry.poison.add(len(refusals) - len(lost), {"queue": queue.name, "reason": kind})
+        instruments.poison.add(len(refusals) - len(lost), {"queue": queue.name, "reason": kind})
     return lost

@@ -1,28 +1,21 @@
-"""The queues `extraction` and `backfill`: each message is a job, done, put off or given up.
+"""The queue `extraction`: jobs for videos that a consumer is waiting for.
 
-Messages are bound as bytes: as a text, one that is no UTF-8 would not lie on the poison queue as it came.
+Messages are bound as bytes: bound as text, a message that is not UTF-8 would reach the poison queue altered.
 """
 
 from typing import Final
 
 import azure.functions as func
 
-from handlers.shared import services
-from keywire import jobs
+from handlers.process import services
 from keywire.settings import CONNECTION
+from keywire.storage.layout import EXTRACTION_QUEUE
 
 blueprint: Final = func.Blueprint()
 
 
 @blueprint.function_name("extraction")
-@blueprint.queue_trigger("message", jobs.QUEUE, CONNECTION, data_type=func.DataType.BINARY)
-async def extract(message: func.QueueMessage) -> None:
-    """Do a job that somebody waits for; whatever is raised makes the host try again."""
-    await services.job_runner.run(message.get_body(), tries=message.dequeue_count or 1)
-
-
-@blueprint.function_name("backfill")
-@blueprint.queue_trigger("message", jobs.BACKFILL_QUEUE, CONNECTION, data_type=func.DataType.BINARY)
-async def backfill(message: func.QueueMessage) -> None:
-    """Do a job that nobody waits for."""
-    await services.backfill_runner.run(message.get_body(), tries=message.dequeue_count or 1)
+@blueprint.queue_trigger("message", EXTRACTION_QUEUE, CONNECTION, data_type=func.DataType.BINARY)
+async def extraction(message: func.QueueMessage) -> None:
+    """Run a job; an exception makes the host deliver it again."""
+    await services.work.extraction_worker.process(message.get_body(), tries=message.dequeue_count or 1)

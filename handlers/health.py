@@ -1,4 +1,4 @@
-"""How Keywire is: for an operator with the key, in one line for anybody, and as figures every few minutes."""
+"""Health: a report for an operator, one word for a load balancer, and metrics every five minutes."""
 
 import os
 from typing import Final
@@ -6,8 +6,9 @@ from typing import Final
 import azure.functions as func
 import msgspec
 
-from handlers.shared import answer, services
-from keywire import telemetry
+from handlers.process import services
+from handlers.replies import reply
+from keywire.telemetry import instruments
 
 SCHEDULE: Final = os.environ.get("HEALTH_SCHEDULE") or "0 */5 * * * *"
 
@@ -17,16 +18,16 @@ blueprint: Final = func.Blueprint()
 @blueprint.function_name("health")
 @blueprint.route("health", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
 async def health(req: func.HttpRequest) -> func.HttpResponse:  # noqa: ARG001 - bound by name
-    """Answer with the report: 200, or 503 where videos don't get through."""
-    report = await services.health.report()
-    return answer(report.http_status, msgspec.to_builtins(report), {"Cache-Control": "no-store"})
+    """Reply with the report: 200, or 503 if a check failed."""
+    report = await services.http.health.report()
+    return reply(report.http_status, msgspec.to_builtins(report), {"Cache-Control": "no-store"})
 
 
 @blueprint.function_name("healthz")
 @blueprint.route("healthz", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 async def healthz(req: func.HttpRequest) -> func.HttpResponse:  # noqa: ARG001 - bound by name
-    """Answer with one word: `ok`, `warning` or `failed`."""
-    report = await services.health.report()
+    """Reply with one word: `ok`, `warning` or `failed`."""
+    report = await services.http.health.report()
     return func.HttpResponse(
         f"{report.status}\n",
         status_code=report.http_status,
@@ -38,8 +39,8 @@ async def healthz(req: func.HttpRequest) -> func.HttpResponse:  # noqa: ARG001 -
 @blueprint.function_name("measure")
 @blueprint.timer_trigger("timer", SCHEDULE)
 async def measure(timer: func.TimerRequest) -> None:  # noqa: ARG001 - bound by name
-    """Look, and emit figures; whatever is raised is looked at again the next time."""
+    """Run every check and emit metrics; after an exception the next run does it again."""
     try:
-        await services.health.measure()
+        await services.timers.health.measure()
     finally:
-        await telemetry.flush()
+        await instruments.flush()

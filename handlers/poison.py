@@ -1,12 +1,12 @@
-"""Poison that the host wrote: taken over before it expires."""
+"""Poison messages that the Functions host wrote: taken over before they expire."""
 
 import logging
 from typing import Final
 
 import azure.functions as func
 
-from handlers.shared import services
-from keywire import telemetry
+from handlers.process import services
+from keywire.telemetry import instruments
 
 # Daily: the host's own poison messages expire after seven days.
 SCHEDULE: Final = "0 17 3 * * *"
@@ -18,7 +18,7 @@ blueprint: Final = func.Blueprint()
 @blueprint.function_name("keep_poison")
 @blueprint.timer_trigger("timer", SCHEDULE, use_monitor=True)
 async def keep_poison(timer: func.TimerRequest) -> None:
-    """Take over what would be lost."""
-    kept = await services.poison_keeper.run()
-    await telemetry.flush()
+    """Take over messages that would expire."""
+    kept = await services.timers.poison_keeper.take_over()
+    await instruments.flush()
     logger.info("poison kept=%d past_due=%s", kept, timer.past_due)

@@ -1,4 +1,4 @@
-"""The timer of reconciliation: every quarter of an hour, unless the app setting says otherwise."""
+"""Reconciliation: a timer, every 15 minutes unless `RECONCILIATION_SCHEDULE` says otherwise."""
 
 import os
 from datetime import UTC, datetime
@@ -6,8 +6,8 @@ from typing import Final
 
 import azure.functions as func
 
-from handlers.shared import services, traceparent_of
-from keywire import telemetry
+from handlers.process import services, traceparent_of
+from keywire.telemetry import instruments
 
 SCHEDULE: Final = os.environ.get("RECONCILIATION_SCHEDULE") or "0 */15 * * * *"
 
@@ -16,9 +16,9 @@ blueprint: Final = func.Blueprint()
 
 @blueprint.function_name("reconciliation")
 @blueprint.timer_trigger("timer", SCHEDULE)
-async def reconcile(timer: func.TimerRequest, context: func.Context) -> None:  # noqa: ARG001 - bound by name
-    """Do what is due; whatever is raised is noted, and gone on with the next time."""
+async def reconciliation(timer: func.TimerRequest, context: func.Context) -> None:  # noqa: ARG001 - bound by name
+    """Run the sweeps that are due; after an exception the next run continues."""
     try:
-        await services.reconciliation.run(datetime.now(UTC), traceparent=traceparent_of(context))
+        await services.timers.reconciliation.reconcile(datetime.now(UTC), traceparent=traceparent_of(context))
     finally:
-        await telemetry.flush()
+        await instruments.flush()

@@ -1,4 +1,5 @@
-"""Everything between a signal that a video is indexed and the events that tell of its keywords.
+"""Everything between a signal that a video is indexed and the events that consumers receive.
 
-Imports nothing of `azure.functions`: triggers are the business of `handlers`.
+The folders follow the way of a signal: `signals`, `jobs`, `extraction`, `documents`, `versions`, `events`,
+`destinations`. Nothing here imports `azure.functions`: triggers belong to `handlers`.
 """

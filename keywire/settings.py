@@ -10,19 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from keywire import callback_urls
+from keywire.signals import callback_urls
 
 CONNECTION: Final = "InsightsStorage"
 # Of the Event Hub that Video Indexer's own log goes to, and the setting that names it.
 LOG_CONNECTION: Final = "VideoIndexerLog"
 LOG_EVENT_HUB: Final = "VIDEO_INDEXER_LOG_EVENT_HUB"
-
-KEYWORDS_CONTAINER: Final = "keywords"
-HISTORY_CONTAINER: Final = "keywords-history"
-CONFIG_CONTAINER: Final = "config"
-CONTROL_CONTAINER: Final = "control"
-INTERESTS_BLOB: Final = "interests.json"
-EVENTS_QUEUE: Final = "personalization-events"
 
 DEFAULT_BACKFILL_SHARE: Final = 0.5
 

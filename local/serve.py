@@ -12,8 +12,8 @@ from typing import Any, Final
 
 from rich.console import Console
 
-from local.azurite import NodeNotFoundError
-from local.processes import ProcessFailedError
+from emulators.azurite import NodeNotFoundError
+from emulators.framework.processes import ProcessFailedError
 from local.stack import LocalStack
 
 # Core Tools' own port; it asks for no key.

@@ -23,21 +23,23 @@ from typing import TYPE_CHECKING, Any, Final, Self, TextIO
 
 import httpx
 
+from emulators import identity
+from emulators.azurite import Azurite
+from emulators.framework import certificates
+from emulators.framework.certificates import Certificates
+from emulators.framework.checkout import PROJECT
+from emulators.framework.processes import ChildProcess, inherited, python
+from emulators.functions_host.supervisor import FunctionsHost
+from emulators.telemetry import Kind, TelemetryReceiver
+from emulators.video_indexer.config import EmulatorConfig
 from keywire.settings import LOG_CONNECTION, LOG_EVENT_HUB
-from local import certificates, identity, storage
-from local.azurite import Azurite
-from local.certificates import Certificates
-from local.functions_host.supervisor import FunctionsHost
-from local.processes import ChildProcess, inherited, python
+from local import storage
 from local.storage import InsightsStorage
-from local.telemetry import Kind, TelemetryReceiver
 from local.uploader import Uploader
-from local.video_indexer.config import EmulatorConfig
 
 if TYPE_CHECKING:
     import ssl
 
-PROJECT: Final = Path(__file__).resolve().parent.parent
 # The Video Indexer account that the stack plays unless told otherwise.
 ACCOUNT: Final = EmulatorConfig(
     account_id="8f2d6a4e-3b71-4c58-9e0a-5d1c7b9f2e63",
@@ -130,7 +132,7 @@ class LocalStack:
         self.cloud = ChildProcess(
             name="cloud",
             command=python(
-                *("-m", "local.cloud"),
+                *("-m", "emulators.azure_process"),
                 *("--certificate", str(self.certificates.certificate), "--key", str(self.certificates.key)),
                 *("--config", json.dumps(dataclasses.asdict(self.emulator))),
             ),

@@ -20,16 +20,15 @@ from azure.storage.blob.aio import BlobServiceClient
 from azure.storage.queue import TextBase64EncodePolicy
 from azure.storage.queue.aio import QueueClient, QueueServiceClient
 
-from keywire import diagnostics, jobs
-from keywire.operations import backfill_orders, rematch_orders
-from keywire.settings import (
+from emulators import identity
+from keywire.storage import layout
+from keywire.storage.layout import (
     CONFIG_CONTAINER,
     CONTROL_CONTAINER,
     EVENTS_QUEUE,
     HISTORY_CONTAINER,
     KEYWORDS_CONTAINER,
 )
-from local import identity
 
 DEAD_LETTERS_CONTAINER: Final = "event-grid-dead-letters"  # of the Event Grid topic, not of Keywire
 CONTAINERS: Final = (
@@ -40,15 +39,15 @@ CONTAINERS: Final = (
     DEAD_LETTERS_CONTAINER,
 )
 QUEUES: Final = (
-    jobs.QUEUE,
-    f"{jobs.QUEUE}-poison",
-    jobs.BACKFILL_QUEUE,
-    f"{jobs.BACKFILL_QUEUE}-poison",
-    backfill_orders.QUEUE,
-    f"{backfill_orders.QUEUE}-poison",
-    rematch_orders.QUEUE,
-    f"{rematch_orders.QUEUE}-poison",
-    diagnostics.POISON_QUEUE,
+    layout.EXTRACTION_QUEUE,
+    f"{layout.EXTRACTION_QUEUE}-poison",
+    layout.BACKFILL_QUEUE,
+    f"{layout.BACKFILL_QUEUE}-poison",
+    layout.BACKFILL_PAGES_QUEUE,
+    f"{layout.BACKFILL_PAGES_QUEUE}-poison",
+    layout.REMATCH_QUEUE,
+    f"{layout.REMATCH_QUEUE}-poison",
+    layout.DIAGNOSTICS_POISON_QUEUE,
     EVENTS_QUEUE,
 )
 

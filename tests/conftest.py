@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from local import certificates, storage
-from local.azurite import Azurite
-from local.certificates import Certificates
+from emulators.azurite import Azurite
+from emulators.framework import certificates
+from emulators.framework.certificates import Certificates
+from local import storage
 from local.stack import LocalStack
 from local.storage import InsightsStorage
 

@@ -1,4 +1,4 @@
-// One rule per alert, on Keywire's own metrics (keywire/telemetry.py) where Azure's are too coarse: its figure for queues
+// One rule per alert, on Keywire's own metrics (keywire/telemetry/instruments.py) where Azure's are too coarse: its figure for queues
 // is for all of an account's queues together, and a day old. The name of an alert is the name of its section in the
 // runbook. Metrics are not sampled, so nothing that a rule needs is left out.
 //

@@ -1,1 +1,1 @@
-"""What an operator orders and what goes page by page: backfills and rematches."""
+"""Operations that an operator starts: replay, backfill, rematch."""

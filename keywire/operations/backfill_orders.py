@@ -8,14 +8,11 @@ from typing import Final, Literal
 
 import msgspec
 
-from keywire.jobs import Moment
-from keywire.operations.operation_ids import OperationId
-from keywire.sweeps.list_pages import Cursor
-from keywire.sweeps.period import Period
-from keywire.sweeps.sweep_counts import Counts
-from keywire.unreadable import UNREADABLE, why
-
-QUEUE: Final = "backfill-pages"
+from keywire.decoding import DECODE_ERRORS, Moment, describe
+from keywire.ids import OperationId
+from keywire.reconciliation.counts import Counts
+from keywire.reconciliation.cursor import Cursor
+from keywire.video_indexer.period import Period
 
 
 class InvalidBackfillError(ValueError):
@@ -94,7 +91,7 @@ def read_request(body: bytes) -> BackfillRequest:
     """
     try:
         return _REQUEST.decode(body or b"{}")
-    except UNREADABLE as error:
+    except DECODE_ERRORS as error:
         raise InvalidBackfillError(f"not a backfill: {error}") from None
 
 
@@ -106,5 +103,5 @@ def read_page(body: bytes) -> BackfillPage:
     """
     try:
         return _PAGE.decode(body)
-    except UNREADABLE as error:
-        raise InvalidBackfillError(f"not a page of a backfill: {why(error)}") from None
+    except DECODE_ERRORS as error:
+        raise InvalidBackfillError(f"not a page of a backfill: {describe(error)}") from None

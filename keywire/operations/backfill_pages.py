@@ -12,13 +12,13 @@ import msgspec
 
 from keywire.operations.backfill_orders import BackfillPage, PageResult
 from keywire.operations.backfills import Backfills
-from keywire.sweeps.document_marks import DocumentMarks
-from keywire.sweeps.sweep import MarksOf, Sweep, known
+from keywire.reconciliation.document_metadata import DocumentMetadata
+from keywire.reconciliation.sweep import StatusLookup, Sweep, known
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from keywire.sweeps.comparison import Mark
+    from keywire.reconciliation.comparison import DocumentStatus
 
 # Documents whose marks a process holds for the pages of a backfill: some twenty megabytes.
 MOST_HELD: Final = 100_000
@@ -35,13 +35,13 @@ class BackfillPages:
         backfills: Where pages come from, and where their results go.
     """
 
-    def __init__(self, sweep: Sweep, marks: DocumentMarks, backfills: Backfills) -> None:
+    def __init__(self, sweep: Sweep, marks: DocumentMetadata, backfills: Backfills) -> None:
         self._sweep = sweep
         self._marks = marks
         self._backfills = backfills
-        self._held: dict[str, Mapping[str, Mark] | None] = {}
+        self._held: dict[str, Mapping[str, DocumentStatus] | None] = {}
 
-    async def run(self, page: BackfillPage) -> None:
+    async def compare_page(self, page: BackfillPage) -> None:
         """Do a page, unless that is done.
 
         Raises:
@@ -69,7 +69,7 @@ class BackfillPages:
             step.counts.unreadable,
         )
 
-    async def _marks_for(self, operation_id: str) -> MarksOf:
+    async def _marks_for(self, operation_id: str) -> StatusLookup:
         """What tells of documents: one list for all pages, or a request for each video of a huge account."""
         if operation_id not in self._held:
             self._held = {operation_id: await self._marks.all_up_to(MOST_HELD)}

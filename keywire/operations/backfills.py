@@ -15,7 +15,7 @@ from keywire.operations.backfill_orders import (
     read_page,
 )
 from keywire.operations.operation_log import OperationLog
-from keywire.sweeps.sweep_counts import Counts
+from keywire.reconciliation.counts import Counts
 
 if TYPE_CHECKING:
     from azure.storage.blob.aio import ContainerClient

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from azure.core.exceptions import ResourceNotFoundError
 
-from keywire.publishers import KEEP_FOREVER
+from keywire.storage.layout import KEEP_FOREVER
 
 if TYPE_CHECKING:
     from azure.storage.blob.aio import ContainerClient

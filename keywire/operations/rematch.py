@@ -17,15 +17,17 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from keywire import documents, events, version_events
-from keywire.content import REMOVED_STATE
-from keywire.documents import KeywordDocument
-from keywire.events import Origin
-from keywire.extraction import MAX_ROUNDS, Extraction
-from keywire.interest_events import InForce, is_same
-from keywire.matching.matcher import Match, Matcher
-from keywire.store import ConflictError, EventList, Stored
-from keywire.version_events import Told
+from keywire.documents import document as documents
+from keywire.documents.content import REMOVED_STATE
+from keywire.documents.document import KeywordDocument
+from keywire.events import envelope
+from keywire.events.envelope import Origin
+from keywire.events.interests import ActiveMatch, is_same
+from keywire.extraction.extraction import MAX_ROUNDS, Extraction
+from keywire.interests.matching.matcher import Match, Matcher
+from keywire.versions import outbox
+from keywire.versions.outbox import Told
+from keywire.versions.store import ConflictError, EventList, Stored
 
 logger: Final = logging.getLogger(__name__)
 
@@ -61,7 +63,7 @@ class Rematch:
 
     extraction: Extraction
 
-    async def run(
+    async def rematch(
         self, video_id: str, *, only: Collection[str] | None, dry_run: bool, traceparent: str | None
     ) -> Counts:
         """Match one video's document again.
@@ -102,19 +104,19 @@ class Rematch:
         traceparent: str | None,
     ) -> Counts:
         document, store = current.document, self.extraction.store
-        told = await version_events.told_of(store, self.extraction.destinations, document)
+        told = await outbox.told_of(store, self.extraction.destinations, document)
         matches = [match for match in matcher.match(document) if only is None or match.interest.id in only]
-        before = {name: held for name, held in told.in_force.items() if only is None or name in only}
+        before = {name: held for name, held in told.active.items() if only is None or name in only}
         new = [match for match in matches if not is_same(match, before.get(match.interest.id))]
         gone = {name: before[name] for name in before.keys() - {match.interest.id for match in matches}}
         counts = Counts(documents=1, matched=len(new), withdrawn=len(gone))
         if dry_run or not (new or gone):
             return counts
         built = await self._events(document, told, new, gone, traceparent)
-        written = await store.create_rematch(document, len(told.lists), events.join(built))
+        written = await store.create_rematch(document, len(told.lists), envelope.join(built))
         lists.append(_Written(version=document.version, event_list=written))
         await self.extraction.touch(current)
-        await version_events.sent(store, self.extraction.destinations, written)
+        await outbox.sent(store, self.extraction.destinations, written)
         logger.info(
             "video=%s version=%d rematched matched=%d withdrawn=%d",
             document.video_id,
@@ -139,7 +141,7 @@ class Rematch:
         document: KeywordDocument,
         told: Told,
         new: Sequence[Match],
-        gone: dict[str, InForce],
+        gone: dict[str, ActiveMatch],
         traceparent: str | None,
     ) -> tuple[bytes, ...]:
         origin = Origin(
@@ -148,4 +150,4 @@ class Rematch:
             url=self.extraction.store.version_url(document),
             traceparent=traceparent,
         )
-        return events.interest_events_of(document, origin, matches=new, before=gone, told=told.event_ids)
+        return envelope.interest_events_of(document, origin, matches=new, before=gone, told=told.event_ids)

@@ -7,10 +7,9 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 
-from keywire.operations.operation_ids import OperationId
-from keywire.unreadable import UNREADABLE, why
+from keywire.decoding import DECODE_ERRORS, describe
+from keywire.ids import OperationId
 
-QUEUE: Final = "rematch"
 # Each page's message repeats the request, and in a poison message it must be whole.
 MAX_REQUEST_BYTES: Final = 28 * 1024
 
@@ -77,7 +76,7 @@ def read_request(body: bytes) -> RematchRequest:
     """
     try:
         request = _REQUEST.decode(body or b"{}")
-    except UNREADABLE as error:
+    except DECODE_ERRORS as error:
         raise InvalidRematchError(f"not a rematch: {error}") from None
     if len(msgspec.json.encode(request)) > MAX_REQUEST_BYTES:
         raise InvalidRematchError("not a rematch: too many interests for one; leave them out to mean all")
@@ -92,5 +91,5 @@ def read_page(body: bytes) -> RematchPage:
     """
     try:
         return _PAGE.decode(body)
-    except UNREADABLE as error:
-        raise InvalidRematchError(f"not a page of a rematch: {why(error)}") from None
+    except DECODE_ERRORS as error:
+        raise InvalidRematchError(f"not a page of a rematch: {describe(error)}") from None

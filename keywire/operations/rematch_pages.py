@@ -14,7 +14,7 @@ from keywire.in_parallel import for_each
 from keywire.operations.rematch import Counts, Rematch
 from keywire.operations.rematch_orders import PageResult, RematchPage
 from keywire.operations.rematches import Rematches
-from keywire.store import video_of
+from keywire.versions.store import video_id_of
 
 if TYPE_CHECKING:
     from azure.storage.blob.aio import ContainerClient
@@ -44,7 +44,7 @@ class RematchPages:
         self._rematches = rematches
         self._account_id = account_id
 
-    async def run(self, page: RematchPage) -> None:
+    async def match_page(self, page: RematchPage) -> None:
         """Do a page, unless that is done.
 
         Raises:
@@ -78,7 +78,7 @@ class RematchPages:
             name_starts_with=f"{self._account_id}/", results_per_page=PAGE_DOCUMENTS
         ).by_page(marker)
         names = [name async for name in await anext(pages)]
-        videos = [video for name in names if (video := video_of(name))]
+        videos = [video for name in names if (video := video_id_of(name))]
         # The SDK's pages are an iterator that knows where the next one begins; its types don't say so.
         return videos, getattr(pages, "continuation_token", None) or None
 
@@ -86,7 +86,7 @@ class RematchPages:
         counts: list[Counts] = []
 
         async def match(video_id: str) -> None:
-            done = await self._rematch.run(
+            done = await self._rematch.rematch(
                 video_id,
                 only=page.request.interests,
                 dry_run=page.request.dry_run,

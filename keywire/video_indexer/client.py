@@ -11,10 +11,10 @@ from typing import Final, Self
 
 import httpx
 
-from keywire.quota_slices import Lane
 from keywire.video_indexer import grants, requests
 from keywire.video_indexer.errors import MisconfiguredError, ThrottledError, VideoIndexerError
 from keywire.video_indexer.gate import Gate, OpenGate
+from keywire.video_indexer.quota_ledger import Lane
 from keywire.video_indexer.service_time import ServiceTime
 from keywire.video_indexer.tokens import AccessTokens
 
@@ -115,9 +115,9 @@ class VideoIndexerClient:
     async def _stop(self, error: ThrottledError | MisconfiguredError) -> None:
         """Let nobody ask for a while, in whichever process."""
         if isinstance(error, ThrottledError):
-            await self._gate.stop(time.time() + error.retry_after)
+            await self._gate.trip(time.time() + error.retry_after)
         else:
-            await self._gate.stop(time.time() + MISCONFIGURED_SECONDS, because=str(error))
+            await self._gate.trip(time.time() + MISCONFIGURED_SECONDS, because=str(error))
 
     async def _send(self, operation: str, path: str, params: Mapping[str, str], token: str) -> bytes:
         url = f"{self._videos}{path}"

@@ -19,7 +19,7 @@ from typing import Any, Final
 
 import msgspec
 
-from keywire.unreadable import UNREADABLE
+from keywire.decoding import DECODE_ERRORS
 
 DEFAULT_RETRY_AFTER_SECONDS: Final = 30.0
 # The account's quota is per minute. A longer wait is nobody's intention, and would stop every instance.
@@ -141,7 +141,7 @@ def read_error(body: bytes) -> tuple[str, str]:
     """The type and the message of an error body of any of the three shapes; ("", "") for anything else."""
     try:
         payload: Any = msgspec.json.decode(body)
-    except UNREADABLE:
+    except DECODE_ERRORS:
         return "", ""
     if not isinstance(payload, dict):
         return "", ""

@@ -1,8 +1,8 @@
-"""Where a request to Video Indexer waits for its turn; `keywire.quota.QuotaGate` in production."""
+"""The gate where a request to Video Indexer waits for its turn; `QuotaGate` in production."""
 
 from typing import Protocol
 
-from keywire.quota_slices import Lane
+from keywire.video_indexer.quota_ledger import Lane
 
 
 class Gate(Protocol):
@@ -24,7 +24,7 @@ class Gate(Protocol):
             azure.core.exceptions.AzureError: Storage failed, so nobody knows.
         """
 
-    async def stop(self, until_seconds: float, *, because: str = "") -> None:
+    async def trip(self, until_seconds: float, *, because: str = "") -> None:
         """Stop all processes until a moment (Unix seconds).
 
         Args:
@@ -45,5 +45,5 @@ class OpenGate:
     async def check(self) -> None:
         """See `Gate`."""
 
-    async def stop(self, until_seconds: float, *, because: str = "") -> None:
+    async def trip(self, until_seconds: float, *, because: str = "") -> None:
         """See `Gate`."""

@@ -11,9 +11,9 @@ from typing import Any, Final
 
 import msgspec
 
-from keywire.times import parse_timespan, to_seconds
-from keywire.unreadable import UNREADABLE, why
+from keywire.decoding import DECODE_ERRORS, describe
 from keywire.video_indexer.errors import TransientError, UnusableError
+from keywire.video_indexer.timespans import parse_timespan, to_seconds
 
 
 class _Insights(msgspec.Struct, rename="camel"):
@@ -101,9 +101,9 @@ def parse(body: bytes) -> VideoIndex:
     try:
         index = _decode(body)
     except (msgspec.ValidationError, RecursionError) as error:
-        raise UnusableError(f"the index is no JSON object: {why(error)}") from None
-    except UNREADABLE as error:
-        raise TransientError(f"the index is no JSON: {why(error)}") from None
+        raise UnusableError(f"the index is no JSON object: {describe(error)}") from None
+    except DECODE_ERRORS as error:
+        raise TransientError(f"the index is no JSON: {describe(error)}") from None
     videos = _videos(index.videos)
     state = _text(index.state) or _text(videos[0].state)
     if state is None:
@@ -147,7 +147,7 @@ def _without_lone_surrogates(body: bytes) -> bytes:
 def _videos(raw: msgspec.Raw) -> list[_Video]:
     try:
         videos = [_VIDEO.decode(item) for item in _RAW_LIST.decode(raw)]
-    except UNREADABLE:
+    except DECODE_ERRORS:
         raise UnusableError("the index has no list of videos (is it of the retired v1 format?)") from None
     if not videos:
         raise UnusableError("the index has an empty list of videos")
@@ -157,7 +157,7 @@ def _videos(raw: msgspec.Raw) -> list[_Video]:
 def _insights_of(video: _Video) -> VideoInsights:
     try:
         insights = _INSIGHTS.decode(video.insights)
-    except UNREADABLE:
+    except DECODE_ERRORS:
         insights = _Insights()  # absent or null while a video is indexed, and on a failed one
     languages = (
         _texts(insights.source_languages)
@@ -183,7 +183,7 @@ def _insights_of(video: _Video) -> VideoInsights:
 def _keywords(raw: msgspec.Raw) -> tuple[msgspec.Raw, ...]:
     try:
         return tuple(_RAW_LIST.decode(raw))
-    except UNREADABLE:
+    except DECODE_ERRORS:
         return ()
 
 

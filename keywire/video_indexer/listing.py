@@ -13,10 +13,10 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
-from keywire.jobs import is_video_id
-from keywire.sweeps.period import Period
-from keywire.unreadable import UNREADABLE, why
+from keywire.decoding import DECODE_ERRORS, describe
+from keywire.ids import is_video_id
 from keywire.video_indexer.errors import TransientError
+from keywire.video_indexer.period import Period
 
 # The most that any edition of the service is documented to take; where it gives less, it says so.
 PAGE_SIZE: Final = 1000
@@ -110,8 +110,8 @@ def parse(body: bytes, *, skip: int, page_size: int) -> ListPage:
     """
     try:
         answer = _ANSWER.decode(body)
-    except UNREADABLE as error:
-        raise TransientError(f"ListVideos gave no list: {why(error)}") from None
+    except DECODE_ERRORS as error:
+        raise TransientError(f"ListVideos gave no list: {describe(error)}") from None
     videos = [video for raw in answer.results if (video := _video(raw))]
     return ListPage(
         videos=tuple(videos),
@@ -123,7 +123,7 @@ def parse(body: bytes, *, skip: int, page_size: int) -> ListPage:
 def _next_skip(answer: _Answer, skip: int, page_size: int) -> int | None:
     try:
         said = _NEXT_PAGE.decode(answer.next_page)
-    except UNREADABLE:
+    except DECODE_ERRORS:
         said = _NextPage()
     count = len(answer.results)
     # Without a word of the service, a page that is not full is the last one. So is an empty one: skipping
@@ -137,7 +137,7 @@ def _next_skip(answer: _Answer, skip: int, page_size: int) -> int | None:
 def _video(raw: msgspec.Raw) -> ListedVideo | None:
     try:
         entry = _ENTRY.decode(raw)
-    except UNREADABLE:
+    except DECODE_ERRORS:
         return None
     if not isinstance(entry.id, str) or not is_video_id(entry.id) or not isinstance(entry.state, str):
         return None

@@ -13,7 +13,7 @@ from typing import Final, Literal
 
 import httpx
 
-from keywire import telemetry
+from keywire.telemetry import instruments, tracing
 from keywire.video_indexer.errors import TransientError, from_response
 
 TIMEOUT: Final = httpx.Timeout(connect=10.0, read=30.0, write=10.0, pool=30.0)
@@ -57,12 +57,12 @@ async def send(
     status: int | str = "none"
     try:
         # No method and no path: Application Insights would name the request by them, and so name the video.
-        with telemetry.span(operation, kind="client", attributes={"peer.service": service}) as request:
+        with tracing.span(operation, kind="client", attributes={"peer.service": service}) as request:
             async with asyncio.timeout(TOTAL_SECONDS):
                 response = await http.request(
                     method, url, params=dict(params), headers=headers, json=json, timeout=TIMEOUT
                 )
-            telemetry.note_answer(request, response.status_code)
+            tracing.note_answer(request, response.status_code)
         status = response.status_code
     except (httpx.TransportError, TimeoutError) as error:
         logger.warning("%s failed: %s", operation, type(error).__name__)
@@ -71,7 +71,7 @@ async def send(
         raise TransientError(f"{operation} got a body that can't be decoded") from error
     finally:
         seconds = time.perf_counter() - started
-        telemetry.request_duration.record(
+        instruments.request_duration.record(
             seconds, {"service": service, "operation": operation, "status": status}
         )
     logger.info(

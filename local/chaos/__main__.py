@@ -12,12 +12,12 @@ from typing import Final
 
 from rich.console import Console
 
+from emulators.framework.checkout import PROJECT
 from local.chaos import plan
 from local.chaos.report import Report
 from local.chaos.run import Run, Told
 from local.chaos.watch import StalledError
 from local.serve import run
-from local.stack import PROJECT
 
 FOLDER: Final = PROJECT / ".chaos"
 SHOWN_FINDINGS: Final = 40

@@ -10,14 +10,14 @@ import os
 from pathlib import Path
 from typing import Final
 
-from keywire import quota_slices
+from keywire.video_indexer import quota_ledger
 
 LIMITS: Final = int(os.environ["KEYWIRE_CHAOS_LIMITS"])
 _APP: Final = Path(__file__).resolve().parents[2] / "function_app.py"
 
-quota_slices.__dict__.update(
-    REQUESTS_PER_SECOND=quota_slices.REQUESTS_PER_SECOND * LIMITS,
-    REQUESTS_PER_MINUTE=quota_slices.REQUESTS_PER_MINUTE * LIMITS,
+quota_ledger.__dict__.update(
+    REQUESTS_PER_SECOND=quota_ledger.REQUESTS_PER_SECOND * LIMITS,
+    REQUESTS_PER_MINUTE=quota_ledger.REQUESTS_PER_MINUTE * LIMITS,
 )
 
 _spec = importlib.util.spec_from_file_location("keywire_function_app", _APP)

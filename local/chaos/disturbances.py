@@ -18,13 +18,13 @@ from urllib.parse import urlsplit
 import httpx
 from azure.core.exceptions import AzureError
 
+from emulators.functions_host.functions import HTTP_GROUP
+from emulators.functions_host.supervisor import HostProcess
 from local.chaos import contents
-from local.chaos.kinds import FORGERIES, Kind
-from local.chaos.lives import AGAIN_SECONDS, PATIENCE_SECONDS, PERSON, Lives
+from local.chaos.fault_kinds import FORGERIES, Kind
 from local.chaos.logs import LogFolder
 from local.chaos.plan import Disturbance
-from local.functions_host.functions import HTTP_GROUP
-from local.functions_host.supervisor import HostProcess
+from local.chaos.scenarios import AGAIN_SECONDS, PATIENCE_SECONDS, PERSON, Lives
 from local.stack import LocalStack
 
 EXTRACTION: Final = "function:extraction"

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from local.chaos import contents
-from local.chaos.kinds import ANSWERS, CALLBACKS, FORGERIES, Kind
+from local.chaos.fault_kinds import ANSWERS, CALLBACKS, FORGERIES, Kind
 
 ENOUGH_VIDEOS: Final = 50
 # Uploads are spread over this: a second for each of the first fifty, then half of one.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from local.chaos.audit import Audit
-from local.chaos.kinds import Kind
+from local.chaos.fault_kinds import Kind
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,18 +11,19 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from emulators.framework.checkout import PROJECT
 from local.chaos.audit import audit, decoded
+from local.chaos.context import Stage
 from local.chaos.disturbances import BROKEN_INTERESTS_LINE, EXTRACTION
-from local.chaos.kinds import Kind
+from local.chaos.fault_kinds import Kind
 from local.chaos.leaks import Secrets
 from local.chaos.logs import LogFolder
 from local.chaos.plan import ENOUGH_VIDEOS, Plan
 from local.chaos.report import Report
 from local.chaos.snapshot import Snapshot
-from local.chaos.stage import Stage
 from local.chaos.subscriber import Subscriber
 from local.chaos.watch import Watcher
-from local.stack import ACCOUNT, PROJECT, LocalStack
+from local.stack import ACCOUNT, LocalStack
 
 INDEXING_SECONDS: Final = 3.0
 # How long a killed process's messages stay locked: ten minutes in Azure.

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from local.servers import serve
+from emulators.framework.servers import serve
 
 
 class Subscriber:

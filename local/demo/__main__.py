@@ -12,9 +12,9 @@ from typing import Final
 
 from rich.console import Console
 
-from keywire.interests import InvalidInterestsError
-from keywire.matching import matcher as matching
-from keywire.settings import CONFIG_CONTAINER, INTERESTS_BLOB
+from keywire.interests.interest import InvalidInterestsError
+from keywire.interests.matching import matcher as matching
+from keywire.storage.layout import CONFIG_CONTAINER, INTERESTS_BLOB
 from local.demo import inputs, output, view
 from local.demo.inputs import INTERESTS, SAMPLES, Input, Refused
 from local.demo.progress import VideoProgress, Watcher

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from keywire.video_indexer import VideoIndexerError, index
+from keywire.video_indexer import index
+from keywire.video_indexer.errors import VideoIndexerError
 
 SAMPLES: Final = Path(__file__).resolve().parent.parent / "samples"
 INTERESTS: Final = "interests.json"

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from keywire.jobs import is_video_id
-from keywire.settings import KEYWORDS_CONTAINER
+from keywire.ids import is_video_id
+from keywire.storage.layout import KEYWORDS_CONTAINER
 from local.demo.progress import VideoProgress
 from local.stack import LocalStack
 

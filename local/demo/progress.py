@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from keywire.interest_events import MATCHED, WITHDRAWN
-from keywire.settings import EVENTS_QUEUE, KEYWORDS_CONTAINER
-from keywire.store import PUBLISHED, VERSION
+from keywire.events.interests import MATCHED, WITHDRAWN
+from keywire.storage.layout import EVENTS_QUEUE, KEYWORDS_CONTAINER
+from keywire.versions.store import PUBLISHED, VERSION
 from local.demo.inputs import Input
 from local.stack import LocalStack
 

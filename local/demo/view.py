@@ -12,7 +12,7 @@ from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
-from keywire.event_data import MatchedData, MatchedTerm
+from keywire.events.data import MatchedData, MatchedTerm
 from local.demo.progress import VideoProgress
 
 SHOWN_KEYWORDS = 2

@@ -10,13 +10,14 @@ from typing import Any
 import httpx
 import pytest
 
-from local.functions_host.supervisor import FunctionsHost
-from local.processes import ProcessFailedError
-from local.stack import PROJECT, LocalStack
-from tests.integration.on_stack import NOBODY, document, event, indexed, upload
-from tests.integration.scripted_queue import scripted_queue
-from tests.integration.waiting import eventually
-from tests.unit.builders import index, keyword
+from emulators.framework.checkout import PROJECT
+from emulators.framework.processes import ProcessFailedError
+from emulators.functions_host.supervisor import FunctionsHost
+from local.stack import LocalStack
+from tests.support.builders import index, keyword
+from tests.support.on_stack import NOBODY, document, event, indexed, upload
+from tests.support.scripted_queue import scripted_queue
+from tests.support.waiting import eventually
 
 # Azurite's account key, which its documentation publishes: the one test of a connection string needs it.
 AZURITE_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="

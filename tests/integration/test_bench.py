@@ -8,7 +8,7 @@ import pytest
 from bench import indexes
 from bench.figures import Aim, median_ratio, percentile
 from keywire.video_indexer import index
-from tests.integration.commands import run_module
+from tests.support.commands import run_module
 
 
 async def bench(*arguments: str) -> tuple[int, str]:

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from local.chaos import plan
-from local.chaos.kinds import Kind
+from local.chaos.fault_kinds import Kind
 from local.chaos.report import Report
 from local.chaos.run import Run
 from local.stack import LocalStack
-from tests.integration.commands import run_module
+from tests.support.commands import run_module
 
 FIGURES = [
     "videos",

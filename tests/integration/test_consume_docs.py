@@ -11,11 +11,11 @@ import pytest
 from azure.core.messaging import CloudEvent as AzureCloudEvent
 from cloudevents.core.v1.event import CloudEvent
 
-from local.stack import PROJECT
+from emulators.framework.checkout import PROJECT
 from local.storage import InsightsStorage
 from tests.integration.test_interests import FESTIVALS, A, B
-from tests.integration.world import World
-from tests.unit.builders import VIDEO_ID
+from tests.support.builders import VIDEO_ID
+from tests.support.world import World
 
 PAGE = (PROJECT / "docs" / "consume.md").read_text("utf-8")
 SNIPPETS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)

@@ -10,9 +10,9 @@ from typing import Any
 import httpx
 import pytest
 
-from local.stack import PROJECT
-from tests.integration.debug_adapter import Debugger, debug_adapter
-from tests.integration.waiting import eventually
+from emulators.framework.checkout import PROJECT
+from tests.support.debug_adapter import Debugger, debug_adapter
+from tests.support.waiting import eventually
 
 HANDLER = PROJECT / "handlers" / "callback.py"
 EXTRACTION = PROJECT / "handlers" / "extraction.py"
@@ -36,8 +36,8 @@ async def test_a_breakpoint_is_met_in_every_process_of_the_stack(tmp_path: Path)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     breakpoints = {
-        HANDLER: line_of(HANDLER, "job = signals.read_callback("),
-        EXTRACTION: line_of(EXTRACTION, "await services.job_runner.run("),
+        HANDLER: line_of(HANDLER, "job = read_callback("),
+        EXTRACTION: line_of(EXTRACTION, "await services.work.extraction_worker.process("),
     }
     stack = configuration("Stack")
     variables = tmp_path / ".env"
@@ -68,7 +68,7 @@ async def test_a_breakpoint_is_met_in_every_process_of_the_stack(tmp_path: Path)
             )
             assert answer.status_code == 202
             await eventually(
-                lambda: {"_queue", "extract"} <= set(debugger.stops),
+                lambda: {"_queue", "extraction"} <= set(debugger.stops),
                 "both stop",
                 lambda: f"{debugger.stops}\n{debugger.output}",
                 seconds=40,

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from keywire import documents
-from local.stack import PROJECT
-from tests.integration.commands import run_module
-from tests.unit.builders import index, keyword
+from emulators.framework.checkout import PROJECT
+from keywire.documents import document as documents
+from tests.support.builders import index, keyword
+from tests.support.commands import run_module
 
 
 async def run_demo(*arguments: str) -> tuple[int, str]:

@@ -10,14 +10,15 @@ from typing import Any
 import httpx
 import pytest
 
-from keywire import diagnostics
-from local.functions_host.supervisor import FunctionsHost
-from local.stack import PROJECT, LocalStack
-from tests.integration.on_stack import NOBODY, document, event, indexed, upload
-from tests.integration.scripted_queue import scripted_queue
-from tests.integration.waiting import eventually
-from tests.unit.builders import index, keyword
-from tests.unit.log_records import audit, of_video, record
+from emulators.framework.checkout import PROJECT
+from emulators.functions_host.supervisor import FunctionsHost
+from keywire.storage import layout
+from local.stack import LocalStack
+from tests.support.builders import index, keyword
+from tests.support.log_records import audit, of_video, record
+from tests.support.on_stack import NOBODY, document, event, indexed, upload
+from tests.support.scripted_queue import scripted_queue
+from tests.support.waiting import eventually
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +49,7 @@ async def indexed_unheard(stack: LocalStack, http: httpx.AsyncClient, text: str)
 
 async def poison(stack: LocalStack, reason: str) -> dict[str, Any]:
     """The message on the poison queue with a reason, waited for and taken."""
-    queue = stack.storage.queues.get_queue_client(diagnostics.POISON_QUEUE)
+    queue = stack.storage.queues.get_queue_client(layout.DIAGNOSTICS_POISON_QUEUE)
 
     async def look() -> dict[str, Any] | None:
         async for message in queue.receive_messages(messages_per_page=32, visibility_timeout=1):

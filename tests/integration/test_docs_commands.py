@@ -10,11 +10,13 @@ from typing import Any
 import httpx
 import pytest
 
-from local import openapi, schemas, serve
-from local.stack import PROJECT, LocalStack
-from tests.unit import documentation
-from tests.unit.documentation import Block, dev
-from tests.unit.openapi_document import operations
+from emulators.framework.checkout import PROJECT
+from local import serve
+from local.stack import LocalStack
+from tests.support import documentation
+from tests.support.documentation import Block, dev
+from tests.support.openapi_document import operations
+from tools import openapi, schemas
 
 BLOCKS = [block for page in documentation.pages() for block in page.blocks]
 TO_RUN = [block for block in BLOCKS if block.info == "sh run"]

@@ -13,11 +13,12 @@ from typing import Any
 import httpx
 import pytest
 
-from keywire import callback_urls
-from local.stack import PROJECT, LocalStack
+from emulators.framework.checkout import PROJECT
+from keywire.signals import callback_urls
+from local.stack import LocalStack
 from local.storage import OperatorCredential
-from tests.integration.on_stack import document
-from tests.unit.builders import index, keyword
+from tests.support.builders import index, keyword
+from tests.support.on_stack import document
 
 PAGE = (PROJECT / "docs" / "uploading.md").read_text("utf-8")
 INDEX = index([keyword("harbour cranes")])

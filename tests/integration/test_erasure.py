@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from keywire.extraction import Outcome
-from keywire.jobs import ExtractionJob
-from keywire.store import BlobDocumentStore
-from keywire.video_indexer import GoneError
+from keywire.extraction.extraction import Outcome
+from keywire.jobs.job import ExtractionJob
+from keywire.versions.store import BlobDocumentStore
+from keywire.video_indexer.errors import GoneError
 from local.storage import InsightsStorage
-from tests.integration.world import World, job
-from tests.unit.builders import VIDEO_ID, index, keyword
+from tests.support.builders import VIDEO_ID, index, keyword
+from tests.support.world import World, job
 
 A = index([keyword("harbour cranes")])
 B = index([keyword("harbour cranes"), keyword("night ferry")])
@@ -27,7 +27,7 @@ async def remove(world: World) -> None:
 
 async def run(world: World, **options: Any) -> Outcome:
     erasing: dict[str, Any] = {"erase_removed": True} | options.pop("extraction", {})
-    return await dataclasses.replace(world.extraction(), **erasing).run(job(**options))
+    return await dataclasses.replace(world.extraction(), **erasing).extract(job(**options))
 
 
 async def versions(world: World) -> list[str]:
@@ -41,7 +41,7 @@ async def test_only_the_tombstone_is_left_and_consumers_were_told_before(insight
         world.source.body = B
         await run(world)
         await world.set_interests(FERRIES, {"id": "cranes", "name": "Cranes", "anyOf": ["crane"]})
-        await world.rematch().run(VIDEO_ID, only=None, dry_run=False, traceparent=None)
+        await world.rematch().rematch(VIDEO_ID, only=None, dry_run=False, traceparent=None)
         assert len(await versions(world)) == 5
         await remove(world)
         assert await run(world) is Outcome.PUBLISHED
@@ -103,5 +103,5 @@ async def test_a_replay_of_an_erased_video_tells_nothing_again(insights: Insight
             **{name: getattr(job(), name) for name in ("video_id", "job_id", "received_at")}, signal="replay"
         )
         extraction = dataclasses.replace(world.extraction(), erase_removed=True)
-        assert await extraction.run(replayed) is Outcome.UNCHANGED
+        assert await extraction.extract(replayed) is Outcome.UNCHANGED
         assert await world.queued() == []

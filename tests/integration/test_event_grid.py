@@ -19,11 +19,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from keywire.event_grid import EventGridPublisher, connect
-from local import identity, storage
-from local.servers import serve
+from emulators import identity
+from emulators.framework.servers import serve
+from keywire.destinations.event_grid import EventGridTopic, connect
+from local import storage
 from local.stack import LocalStack
-from tests.integration.waiting import eventually
+from tests.support.waiting import eventually
 
 ORIGIN = {"WebHook-Allowed-Origin": "eventgrid.azure.net"}
 
@@ -65,9 +66,7 @@ async def http(grid: LocalStack) -> AsyncIterator[httpx.AsyncClient]:
 
 
 @asynccontextmanager
-async def publishes_as(
-    stack: LocalStack, credential: AsyncTokenCredential
-) -> AsyncIterator[EventGridPublisher]:
+async def publishes_as(stack: LocalStack, credential: AsyncTokenCredential) -> AsyncIterator[EventGridTopic]:
     # The authority is in no environment here: these tests share their process with other stacks.
     connector = aiohttp.TCPConnector(ssl=stack.ssl_context())
     async with (
@@ -78,11 +77,11 @@ async def publishes_as(
             transport=AioHttpTransport(session=session, session_owner=False),
         ) as client,
     ):
-        yield EventGridPublisher(client)
+        yield EventGridTopic(client)
 
 
 @pytest.fixture
-async def publisher(grid: LocalStack, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[EventGridPublisher]:
+async def publisher(grid: LocalStack, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[EventGridTopic]:
     """A publisher with the managed identity that the app has."""
     environment = grid.app_environment()
     for name in ("IDENTITY_ENDPOINT", "IDENTITY_HEADER"):
@@ -131,7 +130,7 @@ def stored(*events: dict[str, Any]) -> list[bytes]:
 
 
 async def test_what_a_subscriber_gets_is_what_was_stored(
-    grid: LocalStack, http: httpx.AsyncClient, publisher: EventGridPublisher
+    grid: LocalStack, http: httpx.AsyncClient, publisher: EventGridTopic
 ) -> None:
     events = [event(number) for number in range(20)]
     subscriber = Subscriber()
@@ -144,7 +143,7 @@ async def test_what_a_subscriber_gets_is_what_was_stored(
 
 
 async def test_a_subscriber_gets_the_types_and_subjects_that_it_wants(
-    grid: LocalStack, http: httpx.AsyncClient, publisher: EventGridPublisher
+    grid: LocalStack, http: httpx.AsyncClient, publisher: EventGridTopic
 ) -> None:
     everything, matches = Subscriber(), Subscriber()
     wanted = {"includedEventTypes": ["keywire.interest.matched.v1"], "subjectBeginsWith": "videos/abc/"}
@@ -167,7 +166,7 @@ async def test_a_subscriber_gets_the_types_and_subjects_that_it_wants(
 
 
 async def test_a_subscriber_that_is_busy_gets_it_later(
-    grid: LocalStack, http: httpx.AsyncClient, publisher: EventGridPublisher
+    grid: LocalStack, http: httpx.AsyncClient, publisher: EventGridTopic
 ) -> None:
     busy = Subscriber(statuses=[503, 503])
 
@@ -179,7 +178,7 @@ async def test_a_subscriber_that_is_busy_gets_it_later(
 
 
 async def test_what_nobody_takes_is_a_blob(
-    grid: LocalStack, http: httpx.AsyncClient, publisher: EventGridPublisher
+    grid: LocalStack, http: httpx.AsyncClient, publisher: EventGridTopic
 ) -> None:
     refusing = Subscriber(statuses=[500, 500, 500])
     policy = {"retrySeconds": [0.01], "maxDeliveryAttempts": 2, "deadLetter": True}
@@ -222,7 +221,7 @@ async def test_a_token_for_something_else_does_not_publish(grid: LocalStack) -> 
 
 
 async def test_what_is_too_large_for_a_request_goes_in_several(
-    grid: LocalStack, http: httpx.AsyncClient, publisher: EventGridPublisher
+    grid: LocalStack, http: httpx.AsyncClient, publisher: EventGridTopic
 ) -> None:
     """Were it not split, the topic would refuse it with 413."""
     await http.delete(f"{grid.event_grid_url}/emulator/events")
@@ -235,7 +234,7 @@ async def test_what_is_too_large_for_a_request_goes_in_several(
 
 
 async def test_a_topic_in_trouble_is_an_error(
-    grid: LocalStack, http: httpx.AsyncClient, publisher: EventGridPublisher
+    grid: LocalStack, http: httpx.AsyncClient, publisher: EventGridTopic
 ) -> None:
     fault = {"kind": "status", "status": 429}
     (await http.post(f"{grid.event_grid_url}/emulator/faults", json=fault)).raise_for_status()

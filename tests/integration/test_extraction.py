@@ -9,16 +9,16 @@ import pytest
 from azure.core.exceptions import ResourceExistsError
 from azure.storage.blob.aio import ContainerClient
 
-from keywire import extraction
-from keywire.documents import KeywordDocument
-from keywire.extraction import Outcome
-from keywire.settings import HISTORY_CONTAINER, KEYWORDS_CONTAINER
-from keywire.store import BlobDocumentStore, ConflictError, EventList, Marks, Stored
-from keywire.video_indexer import NotReadyError, TransientError, UnusableError
+from keywire.documents.document import KeywordDocument
+from keywire.extraction import extraction
+from keywire.extraction.extraction import Outcome
+from keywire.storage.layout import HISTORY_CONTAINER, KEYWORDS_CONTAINER
+from keywire.versions.store import BlobDocumentStore, ConflictError, EventList, PublicationStatus, Stored
+from keywire.video_indexer.errors import NotReadyError, TransientError, UnusableError
 from keywire.video_indexer.service_time import CLOCK_DIFFERENCE
 from local.storage import InsightsStorage
-from tests.integration.world import World, job
-from tests.unit.builders import index, keyword
+from tests.support.builders import index, keyword
+from tests.support.world import World, job
 
 A = index([keyword("one"), keyword("two")])
 B = index([keyword("two"), keyword("three")])
@@ -182,10 +182,10 @@ class Crashing:
         created: bytes = await self._do("create_events", self._world.store.create_events(document, events))
         return created
 
-    async def replace(self, video_id: str, body: bytes, marks: Marks, etag: str | None) -> str:
+    async def replace(self, video_id: str, body: bytes, marks: PublicationStatus, etag: str | None) -> str:
         return str(await self._do("replace", self._world.store.replace(video_id, body, marks, etag)))
 
-    async def mark(self, video_id: str, marks: Marks, etag: str) -> str:
+    async def mark(self, video_id: str, marks: PublicationStatus, etag: str) -> str:
         return str(await self._do("mark", self._world.store.mark(video_id, marks, etag)))
 
     async def publish(self, events: Sequence[bytes]) -> None:
@@ -200,7 +200,7 @@ crashes = pytest.mark.parametrize(
 async def crash(world: World, effect: str, *, after: bool) -> None:
     dying = Crashing(world, effect, after=after)
     with pytest.raises(Crash):
-        await world.extraction(dying, dying).run(job())
+        await world.extraction(dying, dying).extract(job())
 
 
 @crashes
@@ -336,7 +336,9 @@ async def test_a_version_that_lost_to_a_mark_and_was_never_taken_up_is_cleared_a
 
         swapped = False
 
-        async def replace(self, video_id: str, body: bytes, marks: Marks, etag: str | None) -> str:
+        async def replace(
+            self, video_id: str, body: bytes, marks: PublicationStatus, etag: str | None
+        ) -> str:
             if not self.swapped:
                 self.swapped = True
                 world.source.body = A
@@ -348,7 +350,7 @@ async def test_a_version_that_lost_to_a_mark_and_was_never_taken_up_is_cleared_a
         await world.run()
         world.source.body = B
         store = Overtaken(world, "none", after=False)
-        assert await world.extraction(store).run(job()) is Outcome.PUBLISHED
+        assert await world.extraction(store).extract(job()) is Outcome.PUBLISHED
         document, _, _ = await world.current()
         assert [kept["text"] for kept in document.keywords] == ["three"]
         assert len(await world.audit()) == 2
@@ -389,7 +391,7 @@ async def test_a_version_that_its_loser_takes_away_meanwhile_costs_no_try(insigh
         history: Any = LoserEnds(insights.blobs.get_container_client(HISTORY_CONTAINER))
         current = insights.blobs.get_container_client(KEYWORDS_CONTAINER)
         store = BlobDocumentStore(current, history, world.account_id)
-        assert await world.extraction(store).run(job()) is Outcome.PUBLISHED
+        assert await world.extraction(store).extract(job()) is Outcome.PUBLISHED
         assert len(await world.audit()) == 2
 
 
@@ -451,7 +453,7 @@ async def test_a_failure_of_a_destination_leaves_the_version_to_be_published(
 
     async with World(insights, A) as world:
         with pytest.raises(TransientError):
-            await world.extraction(publisher=Refusing()).run(job())
+            await world.extraction(publisher=Refusing()).extract(job())
         assert await world.queued() == []
         await world.run()
         assert len(await world.audit()) == 1
@@ -459,9 +461,11 @@ async def test_a_failure_of_a_destination_leaves_the_version_to_be_published(
 
 async def test_jobs_that_lose_every_race_end_in_an_error_and_not_in_a_loop(insights: InsightsStorage) -> None:
     class Losing(Crashing):
-        async def replace(self, video_id: str, body: bytes, marks: Marks, etag: str | None) -> str:
+        async def replace(
+            self, video_id: str, body: bytes, marks: PublicationStatus, etag: str | None
+        ) -> str:
             raise ConflictError(video_id)
 
     async with World(insights, A) as world:
         with pytest.raises(ConflictError, match="20 times"):
-            await world.extraction(Losing(world, "none", after=False)).run(job())
+            await world.extraction(Losing(world, "none", after=False)).extract(job())

@@ -11,11 +11,12 @@ from typing import Any
 import httpx
 import pytest
 
-from keywire.jobs import QUEUE
-from local.stack import ACCOUNT, PROJECT, LocalStack
-from tests.integration.on_stack import NOBODY, document, find_document, indexed, upload
-from tests.integration.waiting import eventually
-from tests.unit.builders import index, keyword
+from emulators.framework.checkout import PROJECT
+from keywire.storage.layout import EXTRACTION_QUEUE
+from local.stack import ACCOUNT, LocalStack
+from tests.support.builders import index, keyword
+from tests.support.on_stack import NOBODY, document, find_document, indexed, upload
+from tests.support.waiting import eventually
 
 IN_FLIGHT = 32
 
@@ -117,7 +118,7 @@ async def test_an_answer_that_cannot_be_used_ends_in_the_poison_queue_with_job_a
     video_id = await upload_quietly(faulty, http)
     await go_wrong(faulty, http, video_id, kind="status", status=400, errorType="INVALID_INPUT")
     await call_back(faulty, http, video_id)
-    poison = faulty.storage.queue(f"{QUEUE}-poison")
+    poison = faulty.storage.queue(f"{EXTRACTION_QUEUE}-poison")
     (message,) = await eventually(
         lambda: poison.peek_messages(max_messages=32), "the job is poison", faulty.host.logs
     )

@@ -24,15 +24,15 @@ from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 from azure.storage.queue import QueueMessage
 from azure.storage.queue.aio import QueueServiceClient
 
-from local import identity
-from local.azurite import Azurite
-from local.certificates import issue
-from local.functions_host import FunctionsHost
-from local.functions_host.supervisor import PROJECT
-from local.processes import ProcessFailedError, python
-from local.servers import serve
+from emulators import identity
+from emulators.azurite import Azurite
+from emulators.framework.certificates import issue
+from emulators.framework.checkout import PROJECT
+from emulators.framework.processes import ProcessFailedError, python
+from emulators.framework.servers import serve
+from emulators.functions_host import FunctionsHost
 from local.storage import OperatorCredential
-from tests.integration.waiting import PATIENCE_SECONDS, eventually
+from tests.support.waiting import PATIENCE_SECONDS, eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -172,7 +172,7 @@ async def start(
 ) -> asyncio.subprocess.Process:
     pipe = asyncio.subprocess.PIPE
     return await asyncio.create_subprocess_exec(
-        *python("-m", "local.functions_host", *arguments),
+        *python("-m", "emulators.functions_host", *arguments),
         env={"PYTHONPATH": str(PROJECT), **environment},
         cwd=directory,
         stdin=pipe,
@@ -347,7 +347,7 @@ async def test_a_function_that_raises_is_a_500_without_a_body_and_one_line_in_th
 ) -> None:
     response = await client.get("/api/fail")
     assert (response.status_code, response.content) == (500, b"")
-    expected = "ERROR local.functions_host.executor Executed fail (Failed"
+    expected = "ERROR emulators.functions_host.executor Executed fail (Failed"
     (line, *_) = await eventually(
         lambda: [line for line in host.logs().splitlines() if expected in line], "the run is logged"
     )

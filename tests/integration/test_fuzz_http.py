@@ -14,10 +14,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from keywire import callback_urls, jobs
-from keywire.operations import backfill_orders, rematch_orders
-from tests.integration.fuzzing import Answer, RawHttp, RunningApp, running_app, taken
-from tests.unit.hostile import MARKER, TEXTS, changed
+from keywire import ids
+from keywire.signals import callback_urls
+from keywire.storage import layout
+from tests.support.fuzzing import Answer, RawHttp, RunningApp, running_app, taken
+from tests.support.hostile import MARKER, TEXTS, changed
 
 # Of a case that failed, however long a text in it is.
 pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
@@ -36,7 +37,7 @@ class Target:
         self.app = app
         self.http = RawHttp(app.host.url)
         self.key = app.stack.function_key.encode()
-        self.queue = app.stack.storage.queue(jobs.QUEUE)
+        self.queue = app.stack.storage.queue(layout.EXTRACTION_QUEUE)
         self.answers: Counter[tuple[str, int]] = Counter()
         keys = callback_urls.read_keys(app.stack.signing_key)
         now = datetime.now(UTC)
@@ -77,7 +78,7 @@ def check_job(answer: Answer, job: dict[str, Any] | None, query: bytes, referenc
         return
     said = json.loads(answer.body)
     assert said == {"status": "queued", "videoId": job["videoId"], "jobId": job["jobId"]}
-    assert jobs.is_video_id(job["videoId"])
+    assert ids.is_video_id(job["videoId"])
     assert job["videoId"].encode() in unquote_to_bytes(query)
     assert TRACEPARENT.fullmatch(job.pop("traceparent"))
     assert abs(datetime.now(UTC) - datetime.fromisoformat(job.pop("receivedAt"))) < timedelta(minutes=1)
@@ -232,7 +233,11 @@ OPERATIONS: dict[str, list[dict[str, Any]]] = {
     "backfill": [HOUR, {}],
     "callback-url": [{"reference": REFERENCE, "ttl": 60}, {}],
 }
-QUEUED = {"replay": jobs.QUEUE, "rematch": rematch_orders.QUEUE, "backfill": backfill_orders.QUEUE}
+QUEUED = {
+    "replay": layout.EXTRACTION_QUEUE,
+    "rematch": layout.REMATCH_QUEUE,
+    "backfill": layout.BACKFILL_PAGES_QUEUE,
+}
 
 
 @given(

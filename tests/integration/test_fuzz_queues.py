@@ -12,14 +12,16 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from keywire import jobs, poison
-from keywire.jobs import ExtractionJob, InvalidJobError, NewerJobError
+from emulators.framework.checkout import PROJECT
+from keywire.jobs import job as jobs
+from keywire.jobs import poison
+from keywire.jobs.job import ExtractionJob, InvalidJobError, NewerJobError
+from keywire.jobs.poison_keeper import CRASHED
 from keywire.operations import backfill_orders, rematch_orders
-from keywire.poison_keeper import CRASHED
-from local.stack import PROJECT
-from tests.integration.fuzzing import RawHttp, RunningApp, running_app, taken
-from tests.integration.waiting import eventually
-from tests.unit.hostile import MARKER, changed
+from keywire.storage import layout
+from tests.support.fuzzing import RawHttp, RunningApp, running_app, taken
+from tests.support.hostile import MARKER, changed
+from tests.support.waiting import eventually
 
 # Of a case that failed, however long a text in it is.
 pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
@@ -29,12 +31,12 @@ BATCH = 20
 BATCHES = settings(max_examples=settings().max_examples // BATCH, phases=[Phase.generate])
 OPERATION = "0123456789abcdef" * 2
 READ_PAGE: dict[str, Callable[[bytes], object]] = {
-    rematch_orders.QUEUE: rematch_orders.read_page,
-    backfill_orders.QUEUE: backfill_orders.read_page,
+    layout.REMATCH_QUEUE: rematch_orders.read_page,
+    layout.BACKFILL_PAGES_QUEUE: backfill_orders.read_page,
 }
 PAGES: dict[str, dict[str, Any]] = {
-    rematch_orders.QUEUE: {"request": {"interests": ["film"]}, "page": 2, "marker": None},
-    backfill_orders.QUEUE: {
+    layout.REMATCH_QUEUE: {"request": {"interests": ["film"]}, "page": 2, "marker": None},
+    layout.BACKFILL_PAGES_QUEUE: {
         "request": {"from": "2026-03-02T08:00:00Z"},
         "cursor": {"skip": 5, "pages": 1, "tail": ["a"], "stepsBack": 0},
     },
@@ -159,11 +161,11 @@ JOBS = contents(job_fields(), job_fields(attempts=1, later=[MARKER]), job_fields
 
 
 @BATCHES
-@given(batches((jobs.QUEUE, JOBS), (jobs.BACKFILL_QUEUE, JOBS)))
+@given(batches((layout.EXTRACTION_QUEUE, JOBS), (layout.BACKFILL_QUEUE, JOBS)))
 async def test_a_message_is_a_job_or_is_kept_or_is_given_up_with_a_reason(
     workers: RunningApp, batch: list[tuple[str, str]]
 ) -> None:
-    left = Counter({jobs.QUEUE: 0, jobs.BACKFILL_QUEUE: 0})
+    left = Counter({layout.EXTRACTION_QUEUE: 0, layout.BACKFILL_QUEUE: 0})
     given_up = {queue: Counter[bytes]() for queue in left}
     for queue, content in batch:
         body = body_of(content)

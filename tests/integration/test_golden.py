@@ -1,7 +1,7 @@
 """What a release must not change by accident: content hashes, event ids and bytes, every stored path.
 
-The golden file was written by the code before the modules were rearranged. `KEYWIRE_WRITE_GOLDEN=1` writes it again:
-commit the difference only if it is a change that consumers were promised.
+The golden file pins what version 0.1.0 stored and sent. `KEYWIRE_WRITE_GOLDEN=1` writes it again: commit the
+difference only if consumers were promised that change.
 """
 
 import hashlib
@@ -12,12 +12,12 @@ from typing import Any
 
 import msgspec
 
-from keywire.settings import HISTORY_CONTAINER, KEYWORDS_CONTAINER
+from emulators.framework.checkout import PROJECT
+from keywire.storage.layout import HISTORY_CONTAINER, KEYWORDS_CONTAINER
 from keywire.video_indexer.errors import VIDEO_REMOVED, GoneError
-from local.stack import PROJECT
 from local.storage import InsightsStorage
-from tests.integration.world import World, job
-from tests.unit.builders import index
+from tests.support.builders import index
+from tests.support.world import World, job
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "stored.json"
 SAMPLES = PROJECT / "local" / "samples"
@@ -32,7 +32,7 @@ async def extract(world: World, video_id: str, body: bytes) -> None:
     work = msgspec.structs.replace(
         job(video_id=video_id), job_id="golden", reference=f"cms-{video_id}", traceparent=TRACEPARENT
     )
-    await world.extraction().run(work)
+    await world.extraction().extract(work)
 
 
 async def remove(world: World, video_id: str) -> None:
@@ -41,7 +41,7 @@ async def remove(world: World, video_id: str) -> None:
 
     world.source.before_answering = removed
     work = msgspec.structs.replace(job(video_id=video_id), job_id="golden", traceparent=TRACEPARENT)
-    await world.extraction().run(work)
+    await world.extraction().extract(work)
     world.source.before_answering = None
 
 
@@ -89,7 +89,7 @@ async def test_hashes_ids_bytes_and_paths_are_those_of_the_release_before(insigh
         await extract(world, "robotics01", index(state="Failed", id="robotics01"))
         await world.set_interests(*interests[1:], interests[0] | {"weight": 0.5})
         for video_id in ("festival01", "launch0001"):
-            await world.rematch().run(video_id, only=None, dry_run=False, traceparent=TRACEPARENT)
+            await world.rematch().rematch(video_id, only=None, dry_run=False, traceparent=TRACEPARENT)
         await remove(world, "festival01")
         found = await written(world, insights)
     if os.environ.get("KEYWIRE_WRITE_GOLDEN"):

@@ -9,27 +9,29 @@ from typing import Any
 import httpx
 import pytest
 
-from keywire import jobs
-from keywire.jobs import ExtractionJob
-from keywire.monitoring import health, queue_depths
-from keywire.monitoring.health_checks import Status
-from keywire.monitoring.interest_check import InterestCheck
-from keywire.monitoring.interest_status import InterestStatus
-from keywire.monitoring.last_signals import LastSignals
-from keywire.monitoring.probe import MAX_AGE, Probe, ProbeResult
-from keywire.monitoring.queue_depths import ALL_QUEUES, POISON_QUEUES, WORK_QUEUES, QueueDepths
-from keywire.notes import Note
-from keywire.services import Services
-from keywire.settings import CONFIG_CONTAINER, CONTROL_CONTAINER, Settings
+from keywire import ids
+from keywire.health import health, queue_depths
+from keywire.health.checks import Status
+from keywire.health.interest_check import InterestCheck
+from keywire.health.probe import MAX_AGE, Probe, ProbeResult
+from keywire.health.queue_depths import QueueDepths
+from keywire.interests.status import InterestStatus
+from keywire.jobs import job as jobs
+from keywire.jobs.job import ExtractionJob
+from keywire.services.services import Services
+from keywire.settings import Settings
+from keywire.signals.last_seen import LastSignals
+from keywire.storage.layout import ALL_QUEUES, CONFIG_CONTAINER, CONTROL_CONTAINER, POISON_QUEUES, WORK_QUEUES
+from keywire.storage.notes import Note
 from local import storage
 from local.stack import LocalStack
 from local.storage import InsightsStorage
-from tests.integration.on_stack import document, upload
 from tests.integration.test_services import ACCOUNT
-from tests.integration.waiting import eventually
-from tests.integration.world import job
-from tests.unit.builders import index, keyword
-from tests.unit.test_video_indexer_client import Service
+from tests.support.builders import index, keyword
+from tests.support.on_stack import document, upload
+from tests.support.waiting import eventually
+from tests.support.world import job
+from tests.unit.keywire.video_indexer.test_client import Service
 
 # Nobody listens there.
 CLOSED = (
@@ -99,7 +101,7 @@ async def test_the_timer_looks_and_says_so(stack: LocalStack, http: httpx.AsyncC
     await measure(stack, http)
 
     async def said() -> bool:
-        return "keywire.monitoring.health health=" in stack.host.logs()
+        return "keywire.health.health health=" in stack.host.logs()
 
     await eventually(said, "health is logged", stack.host.logs)
     note = stack.storage.blobs.get_blob_client(CONTROL_CONTAINER, "video-indexer.json")
@@ -109,7 +111,7 @@ async def test_the_timer_looks_and_says_so(stack: LocalStack, http: httpx.AsyncC
 async def test_whether_video_indexer_can_be_asked_is_noted_with_what_helps(
     insights: InsightsStorage,
 ) -> None:
-    blob = insights.blobs.get_blob_client(CONTROL_CONTAINER, f"probe-{jobs.new_job_id()}.json")
+    blob = insights.blobs.get_blob_client(CONTROL_CONTAINER, f"probe-{ids.new_job_id()}.json")
     now = datetime.now(UTC)
     refused = Service(client_id="somebody-else", object_id="somebody-else")
     probe = Probe(client=lambda: refused.client, note=Note(blob, ProbeResult), clock=lambda: now)
@@ -126,21 +128,21 @@ async def test_whether_video_indexer_can_be_asked_is_noted_with_what_helps(
 async def test_a_mistake_in_the_interests_shows_before_the_next_extraction(
     insights: InsightsStorage,
 ) -> None:
-    name = jobs.new_job_id()
+    name = ids.new_job_id()
     file = insights.blobs.get_blob_client(CONFIG_CONTAINER, f"{name}.json")
     status = Note(insights.blobs.get_blob_client(CONTROL_CONTAINER, f"{name}.json"), InterestStatus)
     check = InterestCheck(file=file, status=status)
-    await check.run()
+    await check.check()
     assert await status.read() is None
     await file.upload_blob(b'{"interests": [{"id": "a", "name": "A", "anyOf": ["a"]}]}')
-    await check.run()
+    await check.check()
     good = await status.read()
     assert good is not None
     assert (good.interests, good.problem, good.etag) == (1, None, await check.etag())
-    await check.run()
+    await check.check()
     assert await status.read() == good, "it is read once"
     await file.upload_blob(b'{"interests": [{"id": "a"}]}', overwrite=True)
-    await check.run()
+    await check.check()
     bad = await status.read()
     assert bad is not None
     assert (bad.interests, bad.etag) == (1, await check.etag())
@@ -150,8 +152,8 @@ async def test_a_mistake_in_the_interests_shows_before_the_next_extraction(
 async def test_while_storage_fails_the_report_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(health, "LOOK_SECONDS", 0.3)
     services = Services(Settings.from_environment(ACCOUNT | {"InsightsStorage": CLOSED}))
-    async with services.blobs, services.queues:
-        report = await services.health.report()
+    async with services.clients.blobs, services.clients.queues:
+        report = await services.http.health.report()
     assert report.http_status == 503
     assert {check.status for check in report.checks.values()} == {Status.FAILED}
 
@@ -159,7 +161,7 @@ async def test_while_storage_fails_the_report_says_so(monkeypatch: pytest.Monkey
 def old_job(age: timedelta) -> ExtractionJob:
     return ExtractionJob(
         video_id="abc",
-        job_id=jobs.new_job_id(),
+        job_id=ids.new_job_id(),
         signal="callback",
         received_at=datetime.now(UTC) - age,
     )
@@ -168,7 +170,7 @@ def old_job(age: timedelta) -> ExtractionJob:
 async def test_the_oldest_job_is_as_old_as_its_signal_however_often_it_was_put_off(
     insights: InsightsStorage,
 ) -> None:
-    name = f"depth-{jobs.new_job_id()[:8]}"
+    name = f"depth-{ids.new_job_id()[:8]}"
     queue = insights.queue(name)
     await queue.create_queue()
     depths = QueueDepths(queues={name: insights.queues.get_queue_client(name)})
@@ -196,7 +198,7 @@ async def test_a_signal_is_noted_once_in_a_while_and_only_its_first_try(
     insights: InsightsStorage, caplog: pytest.LogCaptureFixture
 ) -> None:
     now = 1000.0
-    name = f"signals-{jobs.new_job_id()[:8]}"
+    name = f"signals-{ids.new_job_id()[:8]}"
     control = insights.blobs.get_container_client(name)
     signals = LastSignals(control, clock=lambda: now)
     with caplog.at_level(logging.WARNING):

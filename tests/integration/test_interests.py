@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-from keywire.documents import KeywordDocument
-from keywire.extraction import Outcome
-from keywire.interest_source import InterestSource
+from keywire.documents.document import KeywordDocument
+from keywire.extraction.extraction import Outcome
+from keywire.interests.source import InterestSource
 from keywire.operations.rematch import Counts
-from keywire.store import BlobDocumentStore, ConflictError, EventList
+from keywire.versions.store import BlobDocumentStore, ConflictError, EventList
 from local.storage import InsightsStorage
 from tests.integration.test_extraction import Crash, Crashing
-from tests.integration.world import World, job
-from tests.unit.builders import VIDEO_ID, index, keyword
+from tests.support.builders import VIDEO_ID, index, keyword
+from tests.support.world import World, job
 
 A = index([keyword("film festivals"), keyword("robots")])
 B = index([keyword("robots"), keyword("harbour")])
@@ -170,11 +170,13 @@ async def test_a_rematch_tells_what_is_new_and_nothing_twice(insights: InsightsS
         await world.run()
         await world.set_interests(ROBOTS)
         rematch = world.rematch()
-        would = await rematch.run(VIDEO_ID, only=None, dry_run=True, traceparent=TRACE)
+        would = await rematch.rematch(VIDEO_ID, only=None, dry_run=True, traceparent=TRACE)
         assert would == Counts(documents=1, matched=1, withdrawn=1)
         assert told(await stored(world)) == [("matched", "1", "festivals")]
-        assert await rematch.run(VIDEO_ID, only=None, dry_run=False, traceparent=TRACE) == would
-        assert await rematch.run(VIDEO_ID, only=None, dry_run=False, traceparent=TRACE) == Counts(documents=1)
+        assert await rematch.rematch(VIDEO_ID, only=None, dry_run=False, traceparent=TRACE) == would
+        assert await rematch.rematch(VIDEO_ID, only=None, dry_run=False, traceparent=TRACE) == Counts(
+            documents=1
+        )
         assert told(await stored(world)) == [
             ("matched", "1", "festivals"),
             ("matched", "1", "robots"),
@@ -189,7 +191,7 @@ async def test_a_rematch_of_one_interest_leaves_the_others_alone(insights: Insig
         await world.set_interests(FESTIVALS)
         await world.run()
         await world.set_interests(ROBOTS, interest("film"))
-        counts = await world.rematch().run(VIDEO_ID, only=("film",), dry_run=False, traceparent=TRACE)
+        counts = await world.rematch().rematch(VIDEO_ID, only=("film",), dry_run=False, traceparent=TRACE)
         assert counts == Counts(documents=1, matched=1)
         assert told(await stored(world)) == [("matched", "1", "festivals"), ("matched", "1", "film")]
 
@@ -199,7 +201,7 @@ async def test_an_interest_that_comes_back_is_news_again(insights: InsightsStora
         for interests in ([FESTIVALS], [], [FESTIVALS], [], [FESTIVALS]):
             await world.set_interests(*interests)
             await world.run()
-            await world.rematch().run(VIDEO_ID, only=None, dry_run=False, traceparent=TRACE)
+            await world.rematch().rematch(VIDEO_ID, only=None, dry_run=False, traceparent=TRACE)
         events = [json.loads(line) for line in await stored(world)]
         types = [event["type"].split(".")[2] for event in events]
         assert (types.count("matched"), types.count("withdrawn")) == (3, 2)
@@ -212,7 +214,7 @@ async def test_an_edited_interest_is_told_anew(insights: InsightsStorage) -> Non
         await world.set_interests(FESTIVALS)
         await world.run()
         await world.set_interests(FESTIVALS | {"attributes": {"campaign": "autumn"}})
-        counts = await world.rematch().run(VIDEO_ID, only=None, dry_run=False, traceparent=TRACE)
+        counts = await world.rematch().rematch(VIDEO_ID, only=None, dry_run=False, traceparent=TRACE)
         assert counts == Counts(documents=1, matched=1)
         assert len(await world.audit()) == 3
 
@@ -221,7 +223,7 @@ async def test_the_version_after_a_rematch_is_told_against_it(insights: Insights
     async with World(insights, A) as world:
         await world.run()
         await world.set_interests(FESTIVALS)
-        await world.rematch().run(VIDEO_ID, only=None, dry_run=False, traceparent=TRACE)
+        await world.rematch().rematch(VIDEO_ID, only=None, dry_run=False, traceparent=TRACE)
         world.source.body = B
         await world.run()
         assert told(await stored(world)) == [("matched", "1", "festivals"), ("withdrawn", "2", "festivals")]
@@ -238,8 +240,8 @@ async def test_a_crash_around_any_effect_of_a_rematch_is_healed(
         await world.set_interests(FESTIVALS)
         dying = Crashing(world, effect, after=after)
         with pytest.raises(Crash):
-            await world.rematch(dying, dying).run(VIDEO_ID, only=None, dry_run=False, traceparent=TRACE)
-        await world.rematch().run(VIDEO_ID, only=None, dry_run=False, traceparent=TRACE)
+            await world.rematch(dying, dying).rematch(VIDEO_ID, only=None, dry_run=False, traceparent=TRACE)
+        await world.rematch().rematch(VIDEO_ID, only=None, dry_run=False, traceparent=TRACE)
         assert told(await stored(world)) == [("matched", "1", "festivals")]
         assert len(await world.audit()) == 2
 
@@ -256,7 +258,7 @@ async def test_rematches_and_new_versions_at_once_lose_nothing(insights: Insight
 
         async def rematch(*interests: dict[str, Any]) -> None:
             await world.set_interests(*interests)
-            await world.rematch().run(VIDEO_ID, only=None, dry_run=False, traceparent=TRACE)
+            await world.rematch().rematch(VIDEO_ID, only=None, dry_run=False, traceparent=TRACE)
 
         await asyncio.gather(
             *(change(body) for body in bodies),
@@ -265,7 +267,7 @@ async def test_rematches_and_new_versions_at_once_lose_nothing(insights: Insight
             rematch(FESTIVALS),
         )
         await world.run()
-        await world.rematch().run(VIDEO_ID, only=None, dry_run=False, traceparent=TRACE)
+        await world.rematch().rematch(VIDEO_ID, only=None, dry_run=False, traceparent=TRACE)
         await world.audit()
 
 
@@ -290,7 +292,7 @@ async def test_a_rematch_that_is_overtaken_leaves_no_list_that_nobody_was_sent(
         await world.run()
         await world.set_interests(ROBOTS, FESTIVALS)
         rematch = world.rematch(store=Overtaken(world))
-        await rematch.run(VIDEO_ID, only=None, dry_run=False, traceparent=TRACE)
+        await rematch.rematch(VIDEO_ID, only=None, dry_run=False, traceparent=TRACE)
         assert not any("rematch" in name for name in await world.history())
         assert told(await stored(world)) == [("matched", "2", "robots")]
         await world.audit()
@@ -329,7 +331,7 @@ async def test_two_hundred_videos_twice_at_once_with_crashes_and_changing_intere
                 effect = chance.choice([*Crashing.EFFECTS, *["none"] * 20])
                 dying = Crashing(world, effect, after=chance.random() < 0.5)
                 try:
-                    await world.extraction(dying, dying).run(job(video_id=video))
+                    await world.extraction(dying, dying).extract(job(video_id=video))
                 except Crash:
                     continue
                 return

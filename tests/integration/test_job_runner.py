@@ -8,20 +8,26 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
-from keywire import job_runner, jobs
-from keywire.documents import KeywordDocument
-from keywire.job_queue import JobQueue
-from keywire.job_runner import JobRunner
-from keywire.monitoring.last_signals import LastSignals
-from keywire.poison import MAX_TRIES, PoisonMessage, PoisonQueue
-from keywire.publishers import Destinations
-from keywire.settings import CONTROL_CONTAINER
-from keywire.video_indexer import GoneError, NotReadyError, TransientError, UnusableError, VideoIndexerError
-from local.stack import PROJECT
+from emulators.framework.checkout import PROJECT
+from keywire.destinations.destinations import Destinations
+from keywire.documents.document import KeywordDocument
+from keywire.extraction.worker import ExtractionWorker
+from keywire.jobs import job as jobs
+from keywire.jobs.poison import MAX_TRIES, PoisonMessage, PoisonQueue
+from keywire.jobs.queue import JobQueue
+from keywire.signals.last_seen import LastSignals
+from keywire.storage.layout import CONTROL_CONTAINER
+from keywire.video_indexer.errors import (
+    GoneError,
+    NotReadyError,
+    TransientError,
+    UnusableError,
+    VideoIndexerError,
+)
 from local.storage import InsightsStorage
-from tests.integration.own_queues import OwnQueues
-from tests.integration.world import World, job
-from tests.unit.builders import VIDEO_ID, index, keyword
+from tests.support.builders import VIDEO_ID, index, keyword
+from tests.support.own_queues import OwnQueues
+from tests.support.world import World, job
 
 A = index([keyword("one")])
 NOW = datetime(2026, 3, 2, 9, 15, tzinfo=UTC)
@@ -33,13 +39,13 @@ class Runs(OwnQueues):
     def __init__(self, insights: InsightsStorage, world: World) -> None:
         self.world = world
         super().__init__(insights, f"jobs-{world.account_id[:8]}")
-        self.runner = JobRunner(
+        self.runner = ExtractionWorker(
             extraction=world.extraction(),
             queue=JobQueue(self.queue),
             poison=PoisonQueue(self.poison),
             last_signals=LastSignals(insights.blobs.get_container_client(CONTROL_CONTAINER)),
             clock=lambda: NOW,
-            chance=lambda: 0.5,
+            jitter=lambda: 0.5,
         )
 
     def fail(self, error: VideoIndexerError) -> None:
@@ -64,7 +70,7 @@ def body(**fields: object) -> bytes:
 
 async def test_a_job_that_ends_leaves_nothing_behind(insights: InsightsStorage) -> None:
     async with World(insights, A) as world, Runs(insights, world) as runs:
-        await runs.runner.run(body(), tries=1)
+        await runs.runner.process(body(), tries=1)
         assert (await runs.waiting(), await runs.given_up()) == (0, [])
         assert len(await world.audit()) == 1
 
@@ -72,7 +78,7 @@ async def test_a_job_that_ends_leaves_nothing_behind(insights: InsightsStorage) 
 async def test_a_job_that_has_to_wait_is_put_off_unseen(insights: InsightsStorage) -> None:
     async with World(insights, A) as world, Runs(insights, world) as runs:
         runs.fail(NotReadyError("video is Processing"))
-        await runs.runner.run(body(), tries=1)
+        await runs.runner.process(body(), tries=1)
         assert await runs.waiting() == 1
         assert await runs.queue.peek_messages() == []
         assert await runs.given_up() == []
@@ -81,12 +87,12 @@ async def test_a_job_that_has_to_wait_is_put_off_unseen(insights: InsightsStorag
 async def test_a_job_that_was_put_off_ends_when_its_time_has_come(insights: InsightsStorage) -> None:
     async with World(insights, A) as world, Runs(insights, world) as runs:
         runs.fail(TransientError("503"))
-        await runs.runner.run(body(), tries=1)
+        await runs.runner.process(body(), tries=1)
         world.source.before_answering = None
         async for message in _soon(runs):
             again = jobs.decode(base64.b64decode(message.content))
             assert (again.attempts, again.last_error) == (1, "503")
-            await runs.runner.run(base64.b64decode(message.content), tries=1)
+            await runs.runner.process(base64.b64decode(message.content), tries=1)
         assert len(await world.audit()) == 1
 
 
@@ -95,7 +101,7 @@ async def test_what_can_not_be_used_is_given_up_with_its_reason_and_its_history(
 ) -> None:
     async with World(insights, A) as world, Runs(insights, world) as runs:
         runs.fail(UnusableError("the index has no list of videos"))
-        await runs.runner.run(body(attempts=3, last_error="503"), tries=2)
+        await runs.runner.process(body(attempts=3, last_error="503"), tries=2)
         (message,) = await runs.given_up()
         assert message.reason == "the index has no list of videos"
         assert (message.poisoned_at, message.tries) == (NOW, 2)
@@ -107,7 +113,7 @@ async def test_what_can_not_be_used_is_given_up_with_its_reason_and_its_history(
 async def test_a_job_that_waited_for_a_day_is_given_up(insights: InsightsStorage) -> None:
     async with World(insights, A) as world, Runs(insights, world) as runs:
         runs.fail(TransientError("503"))
-        await runs.runner.run(
+        await runs.runner.process(
             jobs.encode(msgspec.structs.replace(job(), received_at=NOW - timedelta(days=1))).encode(), tries=1
         )
         (message,) = await runs.given_up()
@@ -119,7 +125,7 @@ async def test_a_message_that_is_no_job_is_given_up_as_it_came(
     insights: InsightsStorage, message: bytes
 ) -> None:
     async with World(insights, A) as world, Runs(insights, world) as runs:
-        await runs.runner.run(message, tries=1)
+        await runs.runner.process(message, tries=1)
         (given_up,) = await runs.given_up()
         assert base64.b64decode(given_up.message or "") == message
         assert given_up.reason.startswith("not an extraction job")
@@ -128,10 +134,10 @@ async def test_a_message_that_is_no_job_is_given_up_as_it_came(
 async def test_a_job_of_a_newer_version_waits_as_it_came_for_an_instance_that_knows_it(
     insights: InsightsStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(job_runner, "NEWER_DELAY", timedelta())
+    monkeypatch.setattr("keywire.extraction.worker.NEWER_DELAY", timedelta())
     newer = body().replace(b'"jobVersion":1', '"jobVersion":2,"later":["ß"]'.encode())
     async with World(insights, A) as world, Runs(insights, world) as runs:
-        await runs.runner.run(newer, tries=MAX_TRIES)
+        await runs.runner.process(newer, tries=MAX_TRIES)
         (message,) = await runs.queue.peek_messages()
         assert base64.b64decode(message.content) == newer
         assert message.expires_on is not None
@@ -146,7 +152,7 @@ async def test_a_job_that_no_newer_instance_took_for_a_day_is_given_up_as_it_cam
     newer = body().replace(b'"jobVersion":1', b'"jobVersion":2')
     newer = newer.replace(b'"2026-03-02T09:15:00Z"', received_at)
     async with World(insights, A) as world, Runs(insights, world) as runs:
-        await runs.runner.run(newer, tries=1)
+        await runs.runner.process(newer, tries=1)
         (given_up,) = await runs.given_up()
         assert base64.b64decode(given_up.message or "") == newer
         assert "newer" in given_up.reason
@@ -159,11 +165,11 @@ async def test_what_a_newer_version_wrote_in_a_job_is_there_when_it_was_put_off_
     written = body()[:-1] + b',"later":{"a":1}}'
     async with World(insights, A) as world, Runs(insights, world) as runs:
         runs.fail(TransientError("503"))
-        await runs.runner.run(written, tries=1)
+        await runs.runner.process(written, tries=1)
         runs.fail(UnusableError("no"))
         async for message in _soon(runs):
             assert json.loads(base64.b64decode(message.content))["later"] == {"a": 1}
-            await runs.runner.run(base64.b64decode(message.content), tries=1)
+            await runs.runner.process(base64.b64decode(message.content), tries=1)
         (message,) = await runs.poison.peek_messages()
         assert json.loads(base64.b64decode(message.content))["job"]["later"] == {"a": 1}
 
@@ -182,8 +188,8 @@ async def test_what_nobody_foresaw_is_raised_until_the_last_try_and_then_given_u
         runner = dataclasses.replace(runs.runner, extraction=extraction)
         for tries in range(1, MAX_TRIES):
             with pytest.raises(RuntimeError):
-                await runner.run(body(), tries=tries)
-        await runner.run(body(), tries=MAX_TRIES)
+                await runner.process(body(), tries=tries)
+        await runner.process(body(), tries=MAX_TRIES)
         (message,) = await runs.given_up()
         assert message.reason == "RuntimeError: the destination is on fire"
         assert message.tries == MAX_TRIES
@@ -199,10 +205,10 @@ async def test_a_removed_video_leaves_a_tombstone_without_name_and_keywords(
     insights: InsightsStorage, code: str, attempts: int
 ) -> None:
     async with World(insights, A) as world, Runs(insights, world) as runs:
-        await runs.runner.run(body(), tries=1)
+        await runs.runner.process(body(), tries=1)
         runs.fail(GoneError("gone", status=400, code=code))
-        await runs.runner.run(body(attempts=attempts), tries=1)
-        await runs.runner.run(body(attempts=attempts), tries=1)
+        await runs.runner.process(body(attempts=attempts), tries=1)
+        await runs.runner.process(body(attempts=attempts), tries=1)
         tombstone, _, _ = await world.current()
         assert (tombstone.version, tombstone.state) == (2, "Removed")
         assert _says_nothing(tombstone)
@@ -211,7 +217,7 @@ async def test_a_removed_video_leaves_a_tombstone_without_name_and_keywords(
             "keywire.keywords.removed.v1",
         ]
         world.source.before_answering = None
-        await runs.runner.run(body(), tries=1)
+        await runs.runner.process(body(), tries=1)
         again, _, _ = await world.current()
         assert (again.version, again.state) == (3, "Processed")
 
@@ -220,9 +226,9 @@ async def test_a_video_that_is_not_found_is_asked_about_again_before_it_counts_a
     insights: InsightsStorage,
 ) -> None:
     async with World(insights, A) as world, Runs(insights, world) as runs:
-        await runs.runner.run(body(), tries=1)
+        await runs.runner.process(body(), tries=1)
         runs.fail(GoneError("not found", status=404, code="BREAKDOWN_NOT_FOUND"))
-        await runs.runner.run(body(), tries=1)
+        await runs.runner.process(body(), tries=1)
         document, _, _ = await world.current()
         assert document.state == "Processed"
         assert await runs.waiting() == 1
@@ -231,7 +237,7 @@ async def test_a_video_that_is_not_found_is_asked_about_again_before_it_counts_a
 async def test_a_video_that_never_was_leaves_nothing(insights: InsightsStorage) -> None:
     async with World(insights, A) as world, Runs(insights, world) as runs:
         runs.fail(GoneError("gone", status=400, code="VIDEO_REMOVED"))
-        await runs.runner.run(body(), tries=1)
+        await runs.runner.process(body(), tries=1)
         assert await world.store.read(VIDEO_ID) is None
         assert (await runs.waiting(), await runs.given_up()) == (0, [])
 

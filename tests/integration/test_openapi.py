@@ -9,12 +9,13 @@ import httpx
 import pytest
 from jsonschema import ValidationError
 
-from keywire import callback_urls
-from local.functions_host.functions import HTTP_GROUP
-from local.functions_host.supervisor import FunctionsHost
-from local.stack import PROJECT, LocalStack
-from tests.integration.waiting import eventually
-from tests.unit.openapi_document import Operation, operations, resolved, validate
+from emulators.framework.checkout import PROJECT
+from emulators.functions_host.functions import HTTP_GROUP
+from emulators.functions_host.supervisor import FunctionsHost
+from keywire.signals import callback_urls
+from local.stack import LocalStack
+from tests.support.openapi_document import Operation, operations, resolved, validate
+from tests.support.waiting import eventually
 
 VIDEO = {"id": "never-there", "state": "Processed"}
 NEVER = "0" * 32

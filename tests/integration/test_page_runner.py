@@ -8,14 +8,14 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
-from keywire.job_queue import JobQueue
-from keywire.operations.page_runner import PageRunner
+from keywire.jobs.poison import MAX_TRIES, PoisonMessage, PoisonQueue
+from keywire.jobs.queue import JobQueue
+from keywire.operations.page_worker import PageWorker
 from keywire.operations.rematch_orders import RematchPage, read_page
-from keywire.poison import MAX_TRIES, PoisonMessage, PoisonQueue
-from keywire.video_indexer import ThrottledError
+from keywire.video_indexer.errors import ThrottledError
 from local.storage import InsightsStorage
-from tests.integration.own_queues import OwnQueues
-from tests.integration.waiting import eventually
+from tests.support.own_queues import OwnQueues
+from tests.support.waiting import eventually
 
 NOW = datetime(2026, 3, 2, 9, 15, tzinfo=UTC)
 PAGE = {"operationId": "0" * 32, "request": {}, "traceparent": None}
@@ -28,13 +28,13 @@ class Pages(OwnQueues):
         super().__init__(insights, f"pages-{uuid.uuid4().hex[:8]}")
         self.error = error
         self.done: list[RematchPage] = []
-        self.runner = PageRunner(
+        self.runner = PageWorker(
             read=read_page,
             do=self._do,
             queue=JobQueue(self.queue),
             poison=PoisonQueue(self.poison),
             clock=lambda: NOW,
-            chance=lambda: 0.5,
+            jitter=lambda: 0.5,
         )
 
     async def _do(self, page: RematchPage) -> None:
@@ -52,7 +52,7 @@ class Pages(OwnQueues):
 
 async def test_a_page_that_ends_leaves_nothing_behind(insights: InsightsStorage) -> None:
     async with Pages(insights) as pages:
-        await pages.runner.run(json.dumps(PAGE).encode(), tries=1)
+        await pages.runner.process(json.dumps(PAGE).encode(), tries=1)
         assert [page.operation_id for page in pages.done] == ["0" * 32]
         assert await pages.given_up() == []
 
@@ -62,7 +62,7 @@ async def test_a_page_that_has_to_wait_for_its_turn_costs_no_try(insights: Insig
     error.retry_after = 0.8
     body = json.dumps(PAGE).encode()
     async with Pages(insights, error) as pages:
-        await pages.runner.run(body, tries=MAX_TRIES)
+        await pages.runner.process(body, tries=MAX_TRIES)
         assert await pages.given_up() == []
         assert (await pages.queue.get_queue_properties()).approximate_message_count == 1
 
@@ -78,7 +78,7 @@ async def test_what_is_no_page_is_given_up_at_once_with_a_reason_that_repeats_no
     insights: InsightsStorage, body: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with Pages(insights) as pages:
-        await pages.runner.run(body, tries=1)
+        await pages.runner.process(body, tries=1)
         (message,) = await pages.given_up()
         assert message.reason.startswith("not a page of a rematch")
         assert (message.poisoned_at, message.tries) == (NOW, 1)
@@ -93,9 +93,9 @@ async def test_a_page_of_a_newer_version_is_left_to_others_until_the_last_try(
         body = json.dumps(PAGE | {"messageVersion": 2, "later": 1}).encode()
         for tries in range(1, MAX_TRIES):
             with pytest.raises(ValueError, match="not a page"):
-                await pages.runner.run(body, tries=tries)
+                await pages.runner.process(body, tries=tries)
         assert await pages.given_up() == []
-        await pages.runner.run(body, tries=MAX_TRIES)
+        await pages.runner.process(body, tries=MAX_TRIES)
         (message,) = await pages.given_up()
         assert base64.b64decode(message.message or "") == body
 
@@ -105,9 +105,9 @@ async def test_a_page_that_fails_for_good_is_given_up_with_what_failed(insights:
         body = json.dumps(PAGE).encode()
         for tries in range(1, MAX_TRIES):
             with pytest.raises(RuntimeError):
-                await pages.runner.run(body, tries=tries)
+                await pages.runner.process(body, tries=tries)
         assert await pages.given_up() == []
-        await pages.runner.run(body, tries=MAX_TRIES)
+        await pages.runner.process(body, tries=MAX_TRIES)
         (message,) = await pages.given_up()
         assert (message.reason, message.tries) == ("RuntimeError: storage is on fire", MAX_TRIES)
         assert base64.b64decode(message.message or "") == body

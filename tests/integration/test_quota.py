@@ -10,12 +10,12 @@ import pytest
 from azure.core.exceptions import ResourceNotFoundError
 from azure.storage.blob.aio import BlobClient
 
-from keywire import quota_slices
-from keywire.quota import QuotaGate
-from keywire.quota_slices import Lane, Ledger
-from keywire.settings import CONTROL_CONTAINER
+from keywire.storage.layout import CONTROL_CONTAINER
+from keywire.video_indexer import quota_ledger
 from keywire.video_indexer.errors import ThrottledError
 from keywire.video_indexer.gate import Gate, OpenGate
+from keywire.video_indexer.quota_gate import QuotaGate
+from keywire.video_indexer.quota_ledger import Lane, Ledger
 from local.storage import InsightsStorage
 
 
@@ -61,14 +61,14 @@ class Account:
         return bytes(await (await self.blob().download_blob()).readall())
 
     async def ledger(self) -> Ledger:
-        return quota_slices.decode(await self.body())
+        return quota_ledger.decode(await self.body())
 
     async def write(self, body: bytes) -> None:
         await self.blob().upload_blob(body, overwrite=True)
 
     async def use_up(self) -> None:
         """The minute is full for another 31 seconds."""
-        await self.write(quota_slices.encode(Ledger(slots=(self.clock() - 30,) * 120)))
+        await self.write(quota_ledger.encode(Ledger(slots=(self.clock() - 30,) * 120)))
 
 
 @pytest.fixture
@@ -113,7 +113,7 @@ async def test_a_429_that_one_process_meets_stops_the_others(account: Account) -
     one, other = account.gate(), account.gate()
     assert await passes(other)
 
-    await one.stop(account.clock() + 30)
+    await one.trip(account.clock() + 30)
 
     for gate in (one, other):
         with pytest.raises(ThrottledError) as caught:
@@ -128,7 +128,7 @@ async def test_what_an_operator_has_to_mend_stops_all_and_says_why(account: Acco
     one, other = account.gate(), account.gate()
     assert await passes(other)
     await other.check()
-    await one.stop(account.clock() + 60, because="403: grant this")
+    await one.trip(account.clock() + 60, because="403: grant this")
     for gate in (one, other, account.gate()):
         for ask in (gate.check(), gate.wait("live"), gate.wait("backfill")):
             with pytest.raises(ThrottledError, match="403: grant this") as caught:
@@ -148,19 +148,19 @@ async def test_a_429_stops_who_has_a_slot_already(account: Account) -> None:
     """In the process that met it, at once."""
     gate = account.gate()
     now = account.clock()
-    await account.write(quota_slices.encode(Ledger(slots=(now - 1.1,) * 10)))  # room in 0.9 s
+    await account.write(quota_ledger.encode(Ledger(slots=(now - 1.1,) * 10)))  # room in 0.9 s
     waiting = asyncio.create_task(passes(gate))
     while not (await account.ledger()).slots[-1] > now:
         await asyncio.sleep(0)
-    await gate.stop(account.clock() + 30)
+    await gate.trip(account.clock() + 30)
     assert not await waiting
 
 
 async def test_a_shorter_429_does_not_end_a_longer_one(account: Account) -> None:
     gate = account.gate()
     until = account.clock() + 30
-    await gate.stop(until)
-    await gate.stop(until - 25)
+    await gate.trip(until)
+    await gate.trip(until - 25)
     assert (await account.ledger()).blocked_until == until
     assert not await passes(gate)
 
@@ -186,9 +186,9 @@ async def test_who_would_wait_too_long_is_told_how_long_and_takes_nothing(accoun
 async def test_a_job_of_backfill_stands_in_line_where_a_live_one_goes_away(account: Account) -> None:
     """To be queued again and again costs more than to wait, and nobody waits for it."""
     gate = account.gate(patience_seconds={"live": 0.1, "backfill": 10.0})
-    await account.write(quota_slices.encode(Ledger(slots=(account.clock() - 58.5,) * 120)))
+    await account.write(quota_ledger.encode(Ledger(slots=(account.clock() - 58.5,) * 120)))
     assert await passes(gate, "backfill")
-    await account.write(quota_slices.encode(Ledger(slots=(account.clock() - 58.5,) * 120)))
+    await account.write(quota_ledger.encode(Ledger(slots=(account.clock() - 58.5,) * 120)))
     assert not await passes(gate)
 
 
@@ -237,7 +237,7 @@ async def test_a_slice_is_for_those_who_wait_and_costs_one_read_and_one_write(ac
 async def test_a_slot_that_was_missed_is_never_used(account: Account) -> None:
     """A busy event loop wakes its waiters late: by then the slot's window belongs to others."""
     now = account.clock()
-    await account.write(quota_slices.encode(Ledger(slots=(now - 1.5,) * 10)))  # room in 0.5 s
+    await account.write(quota_ledger.encode(Ledger(slots=(now - 1.5,) * 10)))  # room in 0.5 s
     waiting = asyncio.create_task(passes(account.gate()))
     while not (await account.ledger()).slots[-1] > now:
         await asyncio.sleep(0)
@@ -276,7 +276,7 @@ async def test_processes_that_start_at_once_share_one_ledger(account: Account) -
 
 
 async def test_a_job_that_is_cancelled_holds_nobody_up(account: Account) -> None:
-    await account.write(quota_slices.encode(Ledger(slots=(account.clock() - 1.7,) * 10)))
+    await account.write(quota_ledger.encode(Ledger(slots=(account.clock() - 1.7,) * 10)))
     blob = account.blob()
     gate = account.gate(blob)
     first, second, third = (asyncio.create_task(passes(gate)) for _ in range(3))
@@ -304,7 +304,7 @@ async def test_nobody_passes_while_storage_fails(account: Account) -> None:
     with pytest.raises(ResourceNotFoundError):
         await gate.wait("live")
     with pytest.raises(ResourceNotFoundError):
-        await gate.stop(account.clock() + 30)
+        await gate.trip(account.clock() + 30)
     assert not await passes(gate), "what is known here holds here"
 
 
@@ -320,5 +320,5 @@ async def test_a_broken_ledger_counts_as_a_full_minute(account: Account) -> None
 
 async def test_an_open_gate_lets_everybody_pass() -> None:
     gate: Gate = OpenGate()
-    await gate.stop(time.time() + 30)
+    await gate.trip(time.time() + 30)
     assert all([await passes(gate) for _ in range(100)])

@@ -18,34 +18,42 @@ from azure.core.exceptions import ResourceModifiedError
 from azure.storage.blob.aio import BlobLeaseClient
 from azure.storage.queue.aio import QueueClient
 
-from keywire import jobs, lease, quota_slices, reconciliation
-from keywire.extraction import Extraction
-from keywire.job_queue import JobQueue
-from keywire.jobs import ExtractionJob
+from keywire import ids
+from keywire.extraction.extraction import Extraction
+from keywire.jobs import job as jobs
+from keywire.jobs.job import ExtractionJob
+from keywire.jobs.queue import JobQueue
 from keywire.operations import backfill_pages
 from keywire.operations.backfill_orders import BackfillPage, BackfillRequest, BackfillStatus, read_page
 from keywire.operations.backfill_pages import BackfillPages
 from keywire.operations.backfills import Backfills
-from keywire.quota import QUOTA_BLOB
-from keywire.quota_slices import Ledger
-from keywire.reconciliation import Reconciliation
-from keywire.settings import CONTROL_CONTAINER, KEYWORDS_CONTAINER
-from keywire.store import AS_OF, PUBLISHED, VERSION
-from keywire.sweeps import sweep
-from keywire.sweeps.document_marks import DocumentMarks
-from keywire.sweeps.period import Period
-from keywire.sweeps.reconciliation_state import LOCK_BLOB, STATE_BLOB, Result, State
-from keywire.sweeps.sweep import Sweep
-from keywire.video_indexer import MisconfiguredError, ThrottledError, TransientError
+from keywire.reconciliation import reconciliation, sweep
+from keywire.reconciliation.document_metadata import DocumentMetadata
+from keywire.reconciliation.reconciliation import Reconciliation
+from keywire.reconciliation.state import Result, State
+from keywire.reconciliation.sweep import Sweep
+from keywire.storage import lease
+from keywire.storage.layout import (
+    CONTROL_CONTAINER,
+    KEYWORDS_CONTAINER,
+    QUOTA_BLOB,
+    RECONCILIATION_BLOB,
+    RECONCILIATION_LOCK_BLOB,
+)
+from keywire.versions.store import AS_OF, PUBLISHED, VERSION
+from keywire.video_indexer import quota_ledger
+from keywire.video_indexer.errors import MisconfiguredError, ThrottledError, TransientError
 from keywire.video_indexer.listing import ListPage, list_videos
+from keywire.video_indexer.period import Period
+from keywire.video_indexer.quota_ledger import Ledger
 from keywire.video_indexer.service_time import MARGIN
 from local.stack import LocalStack
 from local.storage import InsightsStorage
-from tests.integration.on_stack import NOBODY, document, indexed, upload
-from tests.integration.waiting import eventually
-from tests.integration.world import World
-from tests.unit.builders import index, keyword
-from tests.unit.test_video_indexer_client import Service
+from tests.support.builders import index, keyword
+from tests.support.on_stack import NOBODY, document, indexed, upload
+from tests.support.waiting import eventually
+from tests.support.world import World
+from tests.unit.keywire.video_indexer.test_client import Service
 
 BODY = index([keyword("office insider")])
 QUARTER = timedelta(minutes=15)
@@ -81,7 +89,7 @@ class Account:
         self.backlog = insights.queue(f"backlog-{name}")
         self.pages = insights.queue(f"pages-{name}")
         self.documents = insights.blobs.get_container_client(KEYWORDS_CONTAINER)
-        self.marks = DocumentMarks(self.documents, world.account_id)
+        self.marks = DocumentMetadata(self.documents, world.account_id)
         self.backfills = Backfills(self.control, self.pages)
         self.slept: list[float] = []
         self.page_size = 1000
@@ -117,7 +125,7 @@ class Account:
         return Reconciliation(self.sweep(), self.marks, self.control)
 
     async def run(self, *, full: bool = False) -> Result:
-        (result,) = await self.reconciliation().run(self.now(), full=full)
+        (result,) = await self.reconciliation().reconcile(self.now(), full=full)
         return result
 
     @property
@@ -140,7 +148,7 @@ class Account:
     def job(self, video_id: str) -> ExtractionJob:
         return ExtractionJob(
             video_id=video_id,
-            job_id=jobs.new_job_id(),
+            job_id=ids.new_job_id(),
             signal="callback",
             received_at=self.now(),
             as_of=self.now(),
@@ -150,7 +158,7 @@ class Account:
         """Do jobs, those on the queue if none are given; which they were."""
         todo = list(given) or await self.take_jobs()
         for job in todo:
-            await self.extraction.run(job)
+            await self.extraction.extract(job)
         return todo
 
     async def take_jobs(self, *queues: QueueClient) -> list[ExtractionJob]:
@@ -169,7 +177,7 @@ class Account:
         await blob.set_blob_metadata(metadata | changed)
 
     async def state(self) -> State:
-        body = await (await self.control.download_blob(STATE_BLOB)).readall()
+        body = await (await self.control.download_blob(RECONCILIATION_BLOB)).readall()
         return msgspec.json.decode(body, type=State)
 
     async def remove(self, video_id: str) -> None:
@@ -253,7 +261,7 @@ async def test_a_video_whose_callback_was_done_is_asked_about_again_only_if_its_
     await emulator.indexed(video_id)
     called_back = msgspec.structs.replace(account.job(video_id), as_of=None)
     told = dataclasses.replace(account.extraction, service_time=lambda moment: moment - MARGIN)
-    await told.run(called_back)
+    await told.extract(called_back)
     assert by_reason(await account.run()) == found
     await account.do_jobs()
     account.pass_time(QUARTER)
@@ -392,7 +400,7 @@ async def test_a_list_that_comes_back_short_puts_no_more_in_question_than_can_be
 
     asked: list[str] = []
     for questions in (3, 6, 9):
-        assert await account.reconciliation().run(account.now(), full=True) == []
+        assert await account.reconciliation().reconcile(account.now(), full=True) == []
         assert (await account.state()).failure is None
         asked += [job.video_id for job in await account.take_jobs()]
         assert len(asked) == questions
@@ -462,11 +470,11 @@ async def test_a_run_that_gets_nowhere_in_its_time_has_failed(
 
     account.page_size = 2
     account.before_page = endless
-    assert await account.reconciliation().run(account.now(), full=True) == []
+    assert await account.reconciliation().reconcile(account.now(), full=True) == []
     assert (await account.state()).failure is None, "one page was done"
 
     account.before_page = lambda _: asyncio.sleep(60)
-    assert await account.reconciliation().run(account.now(), full=True) == []
+    assert await account.reconciliation().reconcile(account.now(), full=True) == []
     failure = (await account.state()).failure
     assert failure is not None
     assert "not one page" in failure.error
@@ -557,19 +565,19 @@ async def test_two_runs_at_once_are_one(account: Account) -> None:
         await leave.wait()
 
     account.before_page = wait
-    first = asyncio.create_task(account.reconciliation().run(account.now()))
+    first = asyncio.create_task(account.reconciliation().reconcile(account.now()))
     await entered.wait()
     async with asyncio.timeout(30):
-        assert await account.reconciliation().run(account.now()) == []
+        assert await account.reconciliation().reconcile(account.now()) == []
     leave.set()
     (result,) = await first
     assert result.missing == 3
     assert len(await account.take_jobs()) == 3
-    assert len(await account.reconciliation().run(account.now())) == 1  # the lease was given back
+    assert len(await account.reconciliation().reconcile(account.now())) == 1  # the lease was given back
 
 
 async def test_of_many_first_runs_one_has_the_lease(account: Account) -> None:
-    blob = account.control.get_blob_client(LOCK_BLOB)
+    blob = account.control.get_blob_client(RECONCILIATION_LOCK_BLOB)
     ours: list[bool] = []
     everybody = asyncio.Barrier(8)
 
@@ -589,7 +597,7 @@ async def test_a_run_that_lost_its_lease_undoes_nothing(account: Account) -> Non
     async def be_overtaken(skip: int) -> None:
         if skip:
             account.before_page = _nothing
-            await BlobLeaseClient(account.control.get_blob_client(LOCK_BLOB)).break_lease(0)
+            await BlobLeaseClient(account.control.get_blob_client(RECONCILIATION_LOCK_BLOB)).break_lease(0)
             assert (await account.run()).listed == 60
 
     account.before_page = be_overtaken
@@ -602,7 +610,7 @@ async def test_a_run_that_lost_its_lease_undoes_nothing(account: Account) -> Non
 
 
 async def test_an_unreadable_state_begins_anew(account: Account) -> None:
-    await account.control.upload_blob(STATE_BLOB, b'{"stateVersion": 2}')
+    await account.control.upload_blob(RECONCILIATION_BLOB, b'{"stateVersion": 2}')
     await account.upload()
     assert (await account.run()).sweep == "full"
     assert (await account.state()).last is not None
@@ -663,7 +671,7 @@ class Backfill:
         operation_id = uuid.uuid4().hex
         await self.account.backfills.start(operation_id, BackfillRequest(**request), None)
         while page := await self.take_page():
-            await self.pages.run(page)
+            await self.pages.compare_page(page)
         status = await self.account.backfills.status(operation_id)
         assert status is not None
         assert status.done
@@ -718,8 +726,8 @@ async def test_a_page_that_is_done_is_not_done_again(account: Account) -> None:
     await account.backfills.start(uuid.uuid4().hex, BackfillRequest(), None)
     page = await backfill.take_page()
     assert page is not None
-    await backfill.pages.run(page)
-    await backfill.pages.run(page)
+    await backfill.pages.compare_page(page)
+    await backfill.pages.compare_page(page)
     assert len(await account.take_jobs()) == 50
     assert await backfill.take_page() is not None
     assert await backfill.take_page() is None
@@ -733,9 +741,9 @@ async def test_a_page_that_failed_is_done_by_the_next_try(account: Account) -> N
     assert page is not None
     await account.service.fault(operation="ListVideos", kind="status", status=503, count=3)
     with pytest.raises(TransientError):
-        await backfill.pages.run(page)
+        await backfill.pages.compare_page(page)
     assert await account.take_jobs() == []
-    await backfill.pages.run(page)
+    await backfill.pages.compare_page(page)
     assert len(await account.take_jobs()) == 1
 
 
@@ -762,7 +770,7 @@ async def test_a_lost_callback_is_healed_by_the_timer(stack: LocalStack, http: h
 
 async def quota(stack: LocalStack) -> Ledger:
     blob = stack.storage.blobs.get_blob_client(CONTROL_CONTAINER, QUOTA_BLOB)
-    return quota_slices.decode(await (await blob.download_blob()).readall())
+    return quota_ledger.decode(await (await blob.download_blob()).readall())
 
 
 def done_by(stack: LocalStack, video_id: str) -> str:

@@ -5,15 +5,15 @@ import uuid
 
 import pytest
 
+from keywire.destinations.destinations import Destinations
 from keywire.operations import rematch_pages
 from keywire.operations.rematch_orders import RematchPage, RematchRequest, RematchStatus, read_page
 from keywire.operations.rematch_pages import RematchPages
 from keywire.operations.rematches import Rematches
-from keywire.publishers import Destinations
-from keywire.settings import CONTROL_CONTAINER, KEYWORDS_CONTAINER
+from keywire.storage.layout import CONTROL_CONTAINER, KEYWORDS_CONTAINER
 from local.storage import InsightsStorage
-from tests.integration.world import World, job
-from tests.unit.builders import index, keyword
+from tests.support.builders import index, keyword
+from tests.support.world import World, job
 
 FESTIVALS = {"id": "festivals", "name": "Festivals", "anyOf": ["festival"]}
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -38,7 +38,7 @@ class Operation:
             video: index([keyword(text)], id=video) for video, text in zip(videos, texts, strict=True)
         }
         for video in videos:
-            await self.world.extraction().run(job(video_id=video))
+            await self.world.extraction().extract(job(video_id=video))
         await self.world.set_interests(FESTIVALS)
         return self
 
@@ -71,7 +71,7 @@ async def test_every_page_is_done_and_says_so(insights: InsightsStorage) -> None
         done = 0
         while pages := await operation.take():
             for page in pages:
-                await operation.pages.run(page)
+                await operation.pages.match_page(page)
                 done += 1
         status = await operation.status()
         assert (status.pages, done, status.done) == (3, 3, True)
@@ -82,10 +82,10 @@ async def test_a_page_that_was_done_is_not_done_again(insights: InsightsStorage)
     async with World(insights, index([])) as world, Operation(insights, world) as operation:
         await operation.orders.start(operation.id, RematchRequest(), TRACE)
         (first,) = await operation.take()
-        await operation.pages.run(first)
+        await operation.pages.match_page(first)
         assert len(await operation.take()) == 1
         before = await operation.status()
-        await operation.pages.run(first)
+        await operation.pages.match_page(first)
         assert await operation.take() == []
         assert await operation.status() == before
 
@@ -106,9 +106,9 @@ async def test_a_page_whose_end_was_lost_is_done_again_and_finds_nothing_new(
         assert isinstance(dying.extraction.destinations, Destinations)
         broken = RematchPages(dying, operation.documents, operation.orders, world.account_id)
         with pytest.raises(RuntimeError):
-            await broken.run(first)
+            await broken.match_page(first)
         assert (await operation.status()).pages == 0
-        await operation.pages.run(first)
+        await operation.pages.match_page(first)
         events = await world.queued()
         assert len([event for event in events if b"interest.matched" in event]) == 1
 
@@ -120,6 +120,6 @@ async def test_a_dry_run_sends_nothing(insights: InsightsStorage) -> None:
         await operation.orders.start(operation.id, RematchRequest(dry_run=True), TRACE)
         while pages := await operation.take():
             for page in pages:
-                await operation.pages.run(page)
+                await operation.pages.match_page(page)
         assert (await operation.status()).matched == 3
         assert await world.queued() == []

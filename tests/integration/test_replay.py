@@ -9,17 +9,18 @@ from typing import Any
 import pytest
 from azure.core.exceptions import ResourceNotFoundError
 
-from keywire import jobs, poison
-from keywire.extraction import Outcome
-from keywire.job_queue import JobQueue
-from keywire.poison import PoisonQueue
-from keywire.poison_keeper import CRASHED, NO_BASE64, PAGE, PoisonKeeper
-from keywire.replay import InvalidReplayError, Replay, read_request
-from keywire.settings import CONTROL_CONTAINER, KEYWORDS_CONTAINER
+from keywire.extraction.extraction import Outcome
+from keywire.jobs import job as jobs
+from keywire.jobs import poison
+from keywire.jobs.poison import PoisonQueue
+from keywire.jobs.poison_keeper import CRASHED, NO_BASE64, PAGE, PoisonKeeper
+from keywire.jobs.queue import JobQueue
+from keywire.operations.replay import InvalidReplayError, Replay, read_request
+from keywire.storage.layout import CONTROL_CONTAINER, KEYWORDS_CONTAINER
 from local.storage import InsightsStorage
-from tests.integration.world import World, job
-from tests.unit.builders import VIDEO_ID, index, keyword
-from tests.unit.log_records import of_video, record
+from tests.support.builders import VIDEO_ID, index, keyword
+from tests.support.log_records import of_video, record
+from tests.support.world import World, job
 
 A = index([keyword("one")])
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -58,11 +59,11 @@ class Operator:
 
     async def give_up(self, body: bytes) -> None:
         """Put a message that can't be done on the poison queue."""
-        await PoisonQueue(self.poison).send(poison.of_body(body, "no reason", now=NOW, tries=1))
+        await PoisonQueue(self.poison).send(poison.from_body(body, "no reason", now=NOW, tries=1))
 
     async def run(self, **request: Any) -> tuple[int, int, bool]:
         asked = read_request(json.dumps(request).encode())
-        result = await self.replay.run(asked, operation_id=uuid.uuid4().hex, traceparent=TRACE)
+        result = await self.replay.replay(asked, operation_id=uuid.uuid4().hex, traceparent=TRACE)
         return result.jobs, result.unreadable, result.more
 
     async def queued(self) -> list[jobs.ExtractionJob]:
@@ -93,7 +94,7 @@ async def test_a_replayed_video_sends_the_same_bytes_again(insights: InsightsSto
         first = await world.queued()
         await operator.run(videos=[VIDEO_ID])
         (again,) = await operator.queued()
-        assert await world.extraction().run(again) is Outcome.UNCHANGED
+        assert await world.extraction().extract(again) is Outcome.UNCHANGED
         assert await world.queued() == first
 
 
@@ -110,10 +111,10 @@ async def test_a_time_range_takes_the_documents_that_answer_for_it(insights: Ins
 
 async def test_a_poison_queue_is_replayed_whoever_wrote_it(insights: InsightsStorage) -> None:
     async with World(insights, A) as world, Operator(insights, world) as operator:
-        ours = poison.of_job(job(video_id="ours"), "503", now=NOW, tries=1)
+        ours = poison.from_job(job(video_id="ours"), "503", now=NOW, tries=1)
         await PoisonQueue(operator.poison).send(ours)
         await operator.poison.send_message(jobs.encode(job(video_id="hosts")))
-        await PoisonQueue(operator.poison).send(poison.of_body(b"?", "no job", now=NOW, tries=1))
+        await PoisonQueue(operator.poison).send(poison.from_body(b"?", "no job", now=NOW, tries=1))
         await operator.raw.send_message("{no base64}")
         assert await operator.run(poison="extraction", dryRun=True) == (4, 0, False)
         assert await operator.run(poison="extraction") == (2, 2, False)
@@ -126,7 +127,7 @@ async def test_a_replayed_job_keeps_what_nobody_else_knows(insights: InsightsSto
     async with World(insights, A) as world, Operator(insights, world) as operator:
         fields = json.loads(jobs.encode(job())) | {"reference": "cms-1", "attempts": 7, "later": [1]}
         given_up = jobs.decode(json.dumps(fields).encode())
-        await PoisonQueue(operator.poison).send(poison.of_job(given_up, "503", now=NOW, tries=1))
+        await PoisonQueue(operator.poison).send(poison.from_job(given_up, "503", now=NOW, tries=1))
         await operator.poison.send_message(json.dumps(fields))
         assert await operator.run(poison="extraction") == (2, 0, False)
         for again in await operator.queued():
@@ -203,7 +204,7 @@ async def test_a_page_goes_back_to_its_queue_as_it_was(
 async def test_every_replay_is_noted(insights: InsightsStorage) -> None:
     async with World(insights, A) as world, Operator(insights, world) as operator:
         asked = read_request(b'{"videos": ["a"]}')
-        await operator.replay.run(asked, operation_id="op1", traceparent=TRACE)
+        await operator.replay.replay(asked, operation_id="op1", traceparent=TRACE)
         noted = json.loads(
             await (await operator.control.download_blob("replays/2026-03-02/op1.json")).readall()
         )
@@ -238,15 +239,15 @@ async def test_what_the_host_gave_up_is_taken_over_with_what_is_known_and_stays(
     async with World(insights, A) as world, Operator(insights, world) as operator:
         await operator.poison.send_message(jobs.encode(job()))
         await operator.raw.send_message("{no base64}")
-        kept = poison.of_job(job(video_id="kept"), "503", now=NOW, tries=5)
+        kept = poison.from_job(job(video_id="kept"), "503", now=NOW, tries=5)
         await PoisonQueue(operator.poison).send(kept)
         keeper = PoisonKeeper(queues=[operator.raw], encoded=[operator.poison], clock=lambda: NOW)
-        assert await keeper.run() == 2
+        assert await keeper.take_over() == 2
         messages = await operator.poisoned()
         assert all(message.expires_on.year == 9999 for message in messages)
         told = [json.loads(base64.b64decode(message.content)) for message in messages]
         assert sorted(each["reason"] for each in told) == sorted([CRASHED, NO_BASE64, "503"])
-        assert await keeper.run() == 0
+        assert await keeper.take_over() == 0
 
 
 async def test_what_the_host_gave_up_is_found_behind_any_number_that_stay(insights: InsightsStorage) -> None:
@@ -255,7 +256,7 @@ async def test_what_the_host_gave_up_is_found_behind_any_number_that_stay(insigh
             await operator.give_up(b"%d" % number)
         await operator.raw.send_message("{no base64}")
         keeper = PoisonKeeper(queues=[operator.raw], encoded=[operator.poison], clock=lambda: NOW)
-        assert await keeper.run() == 1
+        assert await keeper.take_over() == 1
         shown = 0
         async for _ in operator.raw.receive_messages(messages_per_page=32):
             shown += 1
@@ -272,7 +273,7 @@ async def test_no_message_keeps_another_from_being_taken_over(
         await operator.raw.send_message(content)
         await operator.poison.send_message(jobs.encode(job()))
         keeper = PoisonKeeper(queues=[operator.raw], encoded=[operator.poison], clock=lambda: NOW)
-        assert await keeper.run() == 2
+        assert await keeper.take_over() == 2
         assert all(message.expires_on.year == 9999 for message in await operator.poisoned())
 
 
@@ -282,6 +283,6 @@ async def test_a_queue_that_is_not_there_is_told_and_costs_no_other(insights: In
         await operator.raw.send_message("{no base64}")
         keeper = PoisonKeeper(queues=[gone, operator.raw], encoded=[gone_encoded, operator.poison])
         with pytest.raises(ResourceNotFoundError):
-            await keeper.run()
+            await keeper.take_over()
         (message,) = await operator.poisoned()
         assert message.expires_on.year == 9999

@@ -2,10 +2,10 @@
 
 import asyncio
 
-from keywire.services import Services
+from keywire.services.services import Services
 from keywire.settings import Settings
-from tests.integration.scripted_queue import scripted_queue
-from tests.integration.world import job
+from tests.support.scripted_queue import scripted_queue
+from tests.support.world import job
 
 PATIENCE_SECONDS = 4.5  # what the callback gives storage before it answers 503
 
@@ -22,6 +22,6 @@ async def test_a_moment_of_trouble_in_storage_does_not_outlast_the_patience_of_a
     async with scripted_queue(["503 Server Busy", "201 Created"]) as service:
         environment = ACCOUNT | {"InsightsStorage": service.connection_string}
         services = Services(Settings.from_environment(environment))
-        async with asyncio.timeout(PATIENCE_SECONDS), services.queues:
+        async with asyncio.timeout(PATIENCE_SECONDS), services.clients.queues:
             await services.job_queue.send(job())
         assert len(service.requests) == 2

@@ -11,13 +11,14 @@ from urllib.parse import quote, unquote
 import httpx
 import pytest
 
-from keywire import callback_urls
-from local.functions_host.functions import HTTP_GROUP
-from local.functions_host.supervisor import FunctionsHost
-from local.stack import PROJECT, LocalStack
-from tests.integration.on_stack import document, event, upload
-from tests.integration.waiting import eventually
-from tests.unit.builders import index, keyword
+from emulators.framework.checkout import PROJECT
+from emulators.functions_host.functions import HTTP_GROUP
+from emulators.functions_host.supervisor import FunctionsHost
+from keywire.signals import callback_urls
+from local.stack import LocalStack
+from tests.support.builders import index, keyword
+from tests.support.on_stack import document, event, upload
+from tests.support.waiting import eventually
 
 BASE_URL = "https://media.example/keywire"
 

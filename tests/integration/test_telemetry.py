@@ -11,17 +11,18 @@ from typing import Any
 import httpx
 import pytest
 
-from keywire import jobs
-from local import otlp
-from local.functions_host.functions import HTTP_GROUP
-from local.functions_host.supervisor import FunctionsHost
-from local.servers import serve
-from local.stack import PROJECT, LocalStack
-from local.telemetry import Kind
-from tests.integration.on_stack import NOBODY, document, event, indexed
-from tests.integration.waiting import eventually
-from tests.unit.builders import index, keyword
-from tests.unit.test_telemetry import SPEAKER, TRACE, TRACEPARENT
+from emulators import otlp
+from emulators.framework.checkout import PROJECT
+from emulators.framework.servers import serve
+from emulators.functions_host.functions import HTTP_GROUP
+from emulators.functions_host.supervisor import FunctionsHost
+from emulators.telemetry import Kind
+from keywire.storage import layout
+from local.stack import LocalStack
+from tests.support.builders import index, keyword
+from tests.support.on_stack import NOBODY, document, event, indexed
+from tests.support.waiting import eventually
+from tests.unit.keywire.telemetry.test_instruments import SPEAKER, TRACE, TRACEPARENT
 
 type Items = list[dict[str, Any]]
 
@@ -29,7 +30,7 @@ type Items = list[dict[str, Any]]
 PRIVATE = "confidential launch of the zebra phone"
 CALLBACK_PATH = "/api/video-indexer/callback"
 
-# Every instrument of keywire/telemetry.py: the kind of its points, its unit, the keys of its attributes.
+# Every instrument: the kind of its points, its unit, the keys of its attributes.
 PROMISED = {
     "keywire.signals": ("sum", "{signal}", {"kind", "outcome"}),
     "keywire.extractions": ("sum", "{job}", {"signal", "outcome", "state"}),
@@ -98,7 +99,7 @@ class Scenario:
         fault = {"operation": "GetVideoIndex", "kind": "status", "status": 503}
         (await http.post(f"{stack.video_indexer_url}/emulator/faults", json=fault)).raise_for_status()
         assert await self.call_back(stack.host, id=video_id, state="Processed") == 202
-        await stack.storage.queue(jobs.QUEUE).send_message(base64.b64encode(b"no job").decode())
+        await stack.storage.queue(layout.EXTRACTION_QUEUE).send_message(base64.b64encode(b"no job").decode())
         await self.run_by_hand("measure")
 
     @property
@@ -258,7 +259,7 @@ async def test_the_log_lines_of_a_job_carry_its_trace(to_otlp: Scenario) -> None
     def of_trace(records: Items) -> set[tuple[str, str]]:
         return {(record["scope"], record["severity"]) for record in records if record["traceId"] == trace}
 
-    wanted = {("keywire.handlers.callback", "INFO"), ("keywire.extraction", "INFO")}
+    wanted = {("keywire.handlers.callback", "INFO"), ("keywire.extraction.extraction", "INFO")}
     records = await to_otlp.arrives("logs", lambda found: wanted <= of_trace(found))
     assert all(record["scope"].startswith("keywire.") for record in records)
 
@@ -443,7 +444,7 @@ async def test_our_log_lines_and_no_others_arrive_at_application_insights(to_app
             if of is None or item["tags"].get("ai.operation.id") == of
         }
 
-    wanted = {"keywire.handlers.callback", "keywire.extraction", "keywire.video_indexer.requests"}
+    wanted = {"keywire.handlers.callback", "keywire.extraction.extraction", "keywire.video_indexer.requests"}
     items = await to_app_insights.arrives("items", lambda found: wanted <= loggers(found, trace))
     assert all(name.startswith("keywire.") for name in loggers(items))
     assert not of_kind(items, "Exception")

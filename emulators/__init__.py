@@ -1,0 +1,1 @@
+"""Stand-ins for Azure on one machine. Each package's docstring lists what it leaves out."""

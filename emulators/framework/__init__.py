@@ -1,0 +1,1 @@
+"""What the emulators are built from: servers, child processes, control plane, faults, time."""

@@ -1,0 +1,1 @@
+"""Destinations: where the outbox sends events."""

@@ -1,0 +1,1 @@
+"""Keyword documents: what Keywire stores about one version of a video. Pure."""

@@ -1,0 +1,1 @@
+"""CloudEvents about versions of keyword documents. Pure."""

@@ -1,0 +1,1 @@
+"""Health: what an operator, an alert or a load balancer asks."""

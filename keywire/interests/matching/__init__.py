@@ -1,0 +1,1 @@
+"""Match a document against millions of interests, and explain each match. Pure."""

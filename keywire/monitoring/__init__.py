@@ -1,1 +1,0 @@
-"""How a running Keywire is: what is looked at, noted and judged."""

@@ -1,0 +1,1 @@
+"""Reconciliation: compare Video Indexer's list with the documents, and queue what is missing or outdated."""

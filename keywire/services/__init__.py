@@ -1,0 +1,1 @@
+"""The clients and use cases of one process."""

@@ -1,0 +1,1 @@
+"""Signals: hints that a video may be ready. Each becomes a job; none is believed."""

@@ -1,0 +1,1 @@
+"""Small building blocks on Blob Storage: names, notes, leases, compare-and-swap."""

@@ -1,1 +1,0 @@
-"""Comparing an account's list of videos with its documents, step by step."""

@@ -1,0 +1,1 @@
+"""Versions of documents in Blob Storage, and the outbox that publishes their events."""

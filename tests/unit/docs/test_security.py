@@ -1,0 +1,53 @@
+"""docs/security.md names tests that there are, and the action that is asked for."""
+
+import json
+import re
+
+from emulators.framework.checkout import PROJECT
+from keywire.video_indexer.tokens import AccessTokens
+
+PAGE = (PROJECT / "docs" / "security.md").read_text("utf-8")
+NAMED = re.findall(r"`((?:unit|integration)/(?:\w+/)*test_\w+\.py)::(test_\w+)`", PAGE)
+
+
+def test_every_test_that_it_names_is_there() -> None:
+    missing = [
+        f"{file}::{name}"
+        for file, name in NAMED
+        if not re.search(rf"^(?:async )?def {name}\(", _source(file), re.MULTILINE)
+    ]
+    assert missing == []
+    assert len(NAMED) > 30
+
+
+def test_every_mention_of_a_test_has_that_form() -> None:
+    assert len(re.findall(r"::test_", PAGE)) == len(NAMED)
+
+
+def test_every_threat_names_a_test() -> None:
+    threats = re.split(
+        r"^\*\*", PAGE[PAGE.index("## Threats") : PAGE.index("Not covered:")], flags=re.MULTILINE
+    )
+    assert len(threats) == 9
+    assert [threat.partition("\n")[0] for threat in threats[1:] if "::test_" not in threat] == []
+
+
+def test_the_custom_role_has_the_action_that_is_asked_for() -> None:
+    (role,) = re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)
+    (action,) = json.loads(role)["Actions"]
+    tokens = AccessTokens(
+        None,  # nothing is asked
+        None,
+        endpoint="https://management.azure.com",
+        audience="https://management.azure.com",
+        resource_id="/account",
+        restricted=True,
+    )
+    assert action == f"Microsoft.VideoIndexer/accounts/{tokens._operation}/action"
+    bicep = (PROJECT / "infra" / "modules" / "role-on-account.bicep").read_text("utf-8")
+    assert tokens._operation in bicep
+
+
+def _source(file: str) -> str:
+    path = PROJECT / "tests" / file
+    return path.read_text("utf-8") if path.exists() else ""

@@ -1,0 +1,208 @@
+"""What telemetry says and when it is set up; that it leaves the app is seen in the integration tests."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+from opentelemetry import trace
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON
+
+from emulators.framework.checkout import PROJECT
+from emulators.telemetry import AZURE_SETTINGS
+from keywire.telemetry import instruments, otlp, tracing
+from tests.support.infra_variants import app_settings, deployments
+
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+PARENT = "00f067aa0ba902b7"
+# As a host sends it that records nothing itself.
+TRACEPARENT = f"00-{TRACE}-{PARENT}-00"
+
+# Says something by each of the three ways, and ends.
+SPEAKER = """
+import logging, os
+from keywire.telemetry import instruments, otlp, tracing
+logging.basicConfig()
+otlp.configure(os.environ)
+with tracing.span("work", traceparent=os.environ.get("TRACEPARENT")):
+    instruments.signals.add(1, {"kind": "callback", "outcome": "queued"})
+    logging.getLogger("keywire.work").error("something went wrong")
+"""
+
+
+@pytest.fixture
+def spans(monkeypatch: pytest.MonkeyPatch) -> InMemorySpanExporter:
+    """What ends up in the exporter, with a provider that is nobody else's."""
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider(sampler=ALWAYS_ON, shutdown_on_exit=False)
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    monkeypatch.setattr(tracing, "_tracer", provider.get_tracer("test"))
+    return exporter
+
+
+def one(spans: InMemorySpanExporter, name: str) -> ReadableSpan:
+    (found,) = [span for span in spans.get_finished_spans() if span.name == name]
+    return found
+
+
+def speak(**environment: str) -> tuple[float, str]:
+    """Run the speaker; how long it took from its last word on, and what it logged."""
+    timed = SPEAKER + "import time; print(time.time(), flush=True)\n"
+    process = subprocess.run(
+        [sys.executable, "-c", timed],
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(PROJECT), **environment},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    return time.time() - float(process.stdout), process.stderr
+
+
+@pytest.mark.parametrize(
+    ("environment", "wanted"),
+    [
+        ({}, False),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": " "}, False),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318"}, True),
+        ({"PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY": "true"}, False),
+        *(
+            (
+                {
+                    "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318",
+                    "PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY": said,
+                },
+                wanted,
+            )
+            for said, wanted in [("true", False), (" TRUE", False), ("1", False), ("false", True), ("", True)]
+        ),
+    ],
+)
+def test_telemetry_is_set_up_where_an_endpoint_is_named_and_the_worker_does_not_do_it(
+    environment: dict[str, str], wanted: bool
+) -> None:
+    assert otlp.is_wanted(environment) is wanted
+
+
+def test_a_start_without_telemetry_imports_no_sdk() -> None:
+    """The API alone: the SDK and the exporters cost a cold start."""
+    code = (
+        "import json, sys, keywire.telemetry.otlp, keywire.telemetry.instruments, keywire.telemetry.tracing;"
+        "print(json.dumps(list(sys.modules)))"
+    )
+    output = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, check=True).stdout
+    imported = {name for name in json.loads(output) if name.startswith("opentelemetry.")}
+    assert not [name for name in imported if name.startswith(("opentelemetry.sdk", "opentelemetry.exporter"))]
+    assert "opentelemetry.trace" in imported
+
+
+def test_a_span_goes_on_with_a_trace_that_somebody_else_began(spans: InMemorySpanExporter) -> None:
+    with tracing.span("extract", kind="consumer", traceparent=TRACEPARENT):
+        said = tracing.current_traceparent()
+    span = one(spans, "extract")
+    assert span.context is not None
+    assert span.parent is not None
+    assert f"{span.context.trace_id:032x}" == TRACE
+    assert f"{span.parent.span_id:016x}" == PARENT
+    assert span.kind is trace.SpanKind.CONSUMER
+    assert said is not None
+    assert said.startswith(f"00-{TRACE}-{span.context.span_id:016x}-")
+
+
+def test_the_invocation_is_linked_to_work_that_goes_on_with_another_trace(
+    spans: InMemorySpanExporter,
+) -> None:
+    with tracing.span("invocation"), tracing.span("extract", traceparent=TRACEPARENT):
+        pass
+    invocation = one(spans, "invocation").context
+    assert invocation is not None
+    assert [link.context.span_id for link in one(spans, "extract").links] == [invocation.span_id]
+
+
+def test_the_invocation_is_not_linked_to_work_that_goes_on_with_it(spans: InMemorySpanExporter) -> None:
+    with (
+        tracing.span("invocation"),
+        tracing.span("callback", traceparent=tracing.current_traceparent()),
+    ):
+        pass
+    assert one(spans, "callback").links == ()
+    parent, invocation = one(spans, "callback").parent, one(spans, "invocation").context
+    assert parent is not None
+    assert invocation is not None
+    assert parent.span_id == invocation.span_id
+
+
+@pytest.mark.parametrize("nothing", [None, ""])
+def test_a_span_without_a_trace_context_goes_on_with_the_current_one(
+    spans: InMemorySpanExporter, nothing: str | None
+) -> None:
+    with tracing.span("outer"), tracing.span("inner", traceparent=nothing):
+        pass
+    assert one(spans, "inner").parent == one(spans, "outer").context
+
+
+def test_what_carries_no_trace_context_begins_a_trace(spans: InMemorySpanExporter) -> None:
+    with tracing.span("extract", traceparent="not a traceparent"):
+        pass
+    assert one(spans, "extract").parent is None
+
+
+def test_where_nothing_is_traced_the_trace_context_passes_through() -> None:
+    assert tracing.current_traceparent() is None
+    with tracing.span("extract", traceparent=TRACEPARENT):
+        assert tracing.current_traceparent() == TRACEPARENT
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        (200, trace.StatusCode.UNSET),
+        (304, trace.StatusCode.UNSET),
+        (404, trace.StatusCode.ERROR),
+        (503, trace.StatusCode.ERROR),
+    ],
+)
+def test_a_request_that_was_refused_is_a_failure_of_its_span(
+    spans: InMemorySpanExporter, status: int, code: trace.StatusCode
+) -> None:
+    with tracing.span("GetVideoIndex", kind="client", attributes={"peer.service": "video-indexer"}) as span:
+        tracing.note_answer(span, status)
+    ended = one(spans, "GetVideoIndex")
+    assert ended.status.status_code is code
+    assert ended.attributes == {"peer.service": "video-indexer", "http.response.status_code": status}
+
+
+async def test_there_is_nothing_to_send_where_nothing_is_set_up() -> None:
+    await instruments.flush()
+
+
+def test_an_endpoint_that_is_gone_costs_no_time_and_no_secret_is_logged() -> None:
+    took, log = speak(
+        OTEL_EXPORTER_OTLP_ENDPOINT="http://somebody:p4ssw0rd@127.0.0.1:9",
+        OTEL_EXPORTER_OTLP_HEADERS="api-key=s3cret",
+    )
+    assert took < otlp.END_SECONDS + 2
+    assert "something went wrong" in log
+    assert "p4ssw0rd" not in log
+    assert "s3cret" not in log
+
+
+def test_an_endpoint_that_hangs_is_not_waited_for() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:  # takes connections and never answers
+        took, _ = speak(OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{server.getsockname()[1]}")
+    assert took < otlp.END_SECONDS + 2
+
+
+def test_a_deployment_sets_what_the_local_stack_sets() -> None:
+    for name, deployment in deployments().items():
+        assert AZURE_SETTINGS.items() <= app_settings(deployment).items(), name
+
+
+def test_the_host_sends_its_own_telemetry_by_opentelemetry_too() -> None:
+    assert json.loads((PROJECT / "host.json").read_text())["telemetryMode"] == "OpenTelemetry"

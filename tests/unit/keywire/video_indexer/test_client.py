@@ -1,0 +1,382 @@
+"""The client, against the emulator in this process."""
+
+import asyncio
+import base64
+import gc
+import json
+import logging
+import time
+import weakref
+from datetime import UTC, datetime, timedelta
+from typing import Any, Self
+
+import httpx
+import pytest
+from azure.core.credentials import AccessToken
+from azure.core.exceptions import ServiceRequestError
+from azure.identity import CredentialUnavailableError
+
+from emulators.video_indexer.in_process import InProcessEmulator
+from keywire.video_indexer import requests
+from keywire.video_indexer.client import VideoIndexerClient
+from keywire.video_indexer.errors import (
+    GoneError,
+    MisconfiguredError,
+    NotReadyError,
+    ThrottledError,
+    TransientError,
+    VideoIndexerError,
+)
+from keywire.video_indexer.gate import Gate
+from keywire.video_indexer.quota_ledger import Lane
+from keywire.video_indexer.service_time import MARGIN
+from keywire.video_indexer.tokens import AccessTokens, read_expiry
+from tests.support.builders import index, keyword
+
+ENDPOINT = "https://emulator.test"
+
+
+class Identity:
+    """An identity whose tokens the emulator takes."""
+
+    def __init__(self, emulator: InProcessEmulator) -> None:
+        self._emulator = emulator
+        self.scopes: list[str] = []
+        self.claims: dict[str, str] = {}
+        self.issued: list[str] = []
+        self.failure: Exception | None = None
+
+    async def get_token(self, *scopes: str, **_: Any) -> AccessToken:
+        self.scopes += scopes
+        await asyncio.sleep(0)  # as over a network: others have their turn meanwhile
+        if self.failure:
+            raise self.failure
+        self.issued.append(self._emulator.arm_token(**self.claims))
+        return AccessToken(self.issued[-1], int(self._emulator.clock()) + 3600)
+
+    async def close(self) -> None:
+        return
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        return
+
+
+class Stops:
+    """A gate that notes when it was to be closed; `closed` is one that is."""
+
+    def __init__(self, *, closed: bool = False) -> None:
+        self.stops: list[tuple[float, str]] = []
+        self._closed = closed
+
+    async def wait(self, lane: Lane) -> None:
+        await self.check()
+
+    async def check(self) -> None:
+        if self._closed:
+            raise ThrottledError("closed")
+
+    async def trip(self, until_seconds: float, *, because: str = "") -> None:
+        self.stops.append((until_seconds - time.time(), because))
+
+
+class Service:
+    """The emulator with a client of ours, and what they said to each other."""
+
+    def __init__(self, *, gate: Gate | None = None, restricted: bool = False, **settings: Any) -> None:
+        self.emulator = InProcessEmulator(**settings)
+        self.identity = Identity(self.emulator)
+        self.requests: list[httpx.Request] = []
+        transport = self.emulator.client._transport
+        http = httpx.AsyncClient(transport=transport, event_hooks={"request": [self._note]})
+        self.tokens = AccessTokens(
+            http,
+            self.identity,
+            endpoint=ENDPOINT,
+            audience="https://management.azure.com",
+            resource_id=self.emulator.config.resource_id,
+            restricted=restricted,
+            clock=self.emulator.clock,
+        )
+        self.client = VideoIndexerClient(
+            http,
+            self.tokens,
+            endpoint=ENDPOINT,
+            location=self.emulator.config.location,
+            account_id=self.emulator.config.account_id,
+            gate=gate,
+        )
+
+    async def _note(self, request: httpx.Request) -> None:
+        self.requests.append(request)
+
+    def count(self, path: str) -> int:
+        return sum(request.url.path.endswith(path) for request in self.requests)
+
+    async def fault(self, **fault: Any) -> None:
+        answer = await self.emulator.client.post("/emulator/faults", json=fault)
+        answer.raise_for_status()
+
+    async def processed_video(self) -> str:
+        body = json.loads(index([keyword("office insider")]))
+        body["videos"][0]["insights"]["transcript"] = [{"id": 1, "text": "what was said"}]
+        video_id = await self.emulator.upload(json.dumps(body).encode())
+        await self.emulator.indexed(video_id)
+        return video_id
+
+
+async def test_asks_for_keywords_only_with_the_token_in_the_header() -> None:
+    service = Service()
+    body = await service.client.get_index(await service.processed_video())
+    request = service.requests[-1]
+    assert dict(request.url.params) == {
+        "includedInsights": "Keywords",
+        "includeSummarizedInsights": "false",
+        "includeStreamingUrls": "false",
+    }
+    assert request.headers["Authorization"].startswith("Bearer ")
+    assert request.headers["x-ms-client-request-id"]
+    insights = json.loads(body)["videos"][0]["insights"]
+    assert insights["keywords"][0]["text"] == "office insider"
+    assert "transcript" not in insights
+    assert b"viewToken" not in body or json.loads(body)["videos"][0]["viewToken"] is None
+
+
+async def test_an_answer_goes_as_soon_as_nobody_needs_it() -> None:
+    """It may be of many megabytes, and there may be a thousand before the garbage collector comes round."""
+    service = Service()
+    video_id = await service.processed_video()
+    answers: list[weakref.ref[httpx.Response]] = []
+
+    async def note(response: httpx.Response) -> None:
+        answers.append(weakref.ref(response))
+
+    service.client._http.event_hooks["response"].append(note)
+    gc.disable()
+    try:
+        for _ in range(3):
+            assert await service.client.get_index(video_id)
+        assert [answer() for answer in answers[1:]] == [None, None, None]  # all but the token's
+    finally:
+        gc.enable()
+
+
+async def test_an_answer_tells_what_time_it_is_at_the_service_in_every_lane() -> None:
+    service = Service()
+    video_id = await service.processed_video()
+
+    async def write_date(response: httpx.Response) -> None:
+        response.headers["Date"] = "Mon, 02 Mar 2026 09:00:00 GMT"
+
+    service.client._http.event_hooks["response"].append(write_date)
+    await service.client.in_lane("backfill").get_index(video_id)
+    told = service.client.time.passed_at(datetime.now(UTC))
+    assert abs(told - datetime(2026, 3, 2, 9, tzinfo=UTC) + MARGIN) < timedelta(seconds=10)
+
+
+async def test_asks_resource_manager_for_a_readers_token_of_the_account() -> None:
+    service = Service()
+    await service.tokens.get()
+    assert service.identity.scopes == ["https://management.azure.com/.default"]
+    assert json.loads(service.requests[-1].content) == {"permissionType": "Reader", "scope": "Account"}
+
+
+async def test_a_token_serves_until_five_minutes_before_it_ends() -> None:
+    service = Service()
+    first = await service.tokens.get()
+    service.emulator.clock.advance(3299)
+    assert await service.tokens.get() == first
+    service.emulator.clock.advance(2)
+    assert await service.tokens.get() != first
+    assert service.count("/generateAccessToken") == 2
+
+
+async def test_a_token_of_a_short_life_is_not_renewed_for_every_request() -> None:
+    service = Service(token_lifetime_seconds=60)
+    first = await service.tokens.get()
+    service.emulator.clock.advance(29)
+    assert await service.tokens.get() == first
+
+
+async def test_however_many_wait_one_renews() -> None:
+    service = Service()
+    tokens = await asyncio.gather(*(service.tokens.get() for _ in range(32)))
+    assert len(set(tokens)) == 1
+    assert service.count("/generateAccessToken") == 1
+
+
+async def test_however_many_wait_for_a_renewal_that_fails_it_is_tried_once() -> None:
+    service = Service()
+    await service.fault(operation="GenerateAccessToken", kind="status", status=429, retryAfter=7)
+    ends = await asyncio.gather(*(service.tokens.get() for _ in range(32)), return_exceptions=True)
+    assert all(isinstance(end, ThrottledError) and end.retry_after == 7 for end in ends)
+    assert service.count("/generateAccessToken") == 1
+    assert await service.tokens.get()
+
+
+async def test_who_gives_up_waiting_for_a_renewal_lets_nobody_down() -> None:
+    service = Service()
+    first, second = (asyncio.create_task(service.tokens.get()) for _ in range(2))
+    await asyncio.sleep(0)
+    first.cancel()
+    assert await second
+    assert first.cancelled()
+
+
+async def test_a_refused_token_is_renewed_once_and_the_request_sent_again() -> None:
+    service = Service()
+    video_id = await service.processed_video()
+    await service.fault(operation="GetVideoIndex", kind="expired-token")
+    assert b"office insider" in await service.client.get_index(video_id)
+    assert service.count("/generateAccessToken") == 2
+    assert service.count("/Index") == 2
+
+
+async def test_many_that_were_refused_with_one_token_renew_it_once() -> None:
+    service = Service()
+    first = await service.tokens.get()
+    tokens = set(await asyncio.gather(*(service.tokens.get(refused=first) for _ in range(8))))
+    assert len(tokens) == 1
+    assert first not in tokens
+    assert service.count("/generateAccessToken") == 2
+
+
+async def test_a_second_refusal_is_not_the_tokens_fault() -> None:
+    service = Service()
+    video_id = await service.processed_video()
+    await service.fault(operation="GetVideoIndex", kind="expired-token", count=2)
+    with pytest.raises(MisconfiguredError):
+        await service.client.get_index(video_id)
+    assert service.count("/Index") == 2
+
+
+async def test_an_identity_without_the_role_is_a_misconfiguration() -> None:
+    service = Service(client_id="somebody-else", object_id="somebody-else")
+    with pytest.raises(MisconfiguredError) as raised:
+        await service.client.get_index("abc")
+    assert raised.value.code == "AuthorizationFailed"
+
+
+async def test_who_may_not_ask_is_told_who_lacks_what_and_how_to_grant_it() -> None:
+    gate = Stops()
+    service = Service(gate=gate, client_id="somebody-else", object_id="somebody-else")
+    service.identity.claims = {"oid": "11111111-2222", "appid": "33333333-4444"}
+    with pytest.raises(MisconfiguredError) as raised:
+        await service.client.get_index("abc")
+    resource_id = service.emulator.config.resource_id
+    said = str(raised.value)
+    assert "object id 11111111-2222 (client id 33333333-4444)" in said
+    assert "action Microsoft.VideoIndexer/accounts/generateAccessToken/action" in said
+    assert (
+        "az role assignment create --assignee-object-id 11111111-2222 --assignee-principal-type "
+        f"ServicePrincipal --role Contributor --scope {resource_id}"
+    ) in said
+    assert service.identity.issued[0] not in said
+    ((seconds, because),) = gate.stops
+    assert 55 < seconds <= 60
+    assert because == said
+
+
+async def test_while_all_are_stopped_resource_manager_is_not_asked_either() -> None:
+    service = Service(gate=Stops(closed=True))
+    with pytest.raises(ThrottledError):
+        await service.client.get_index("abc")
+    assert service.requests == []
+
+
+async def test_an_app_without_an_identity_is_a_misconfiguration() -> None:
+    service = Service()
+    service.identity.failure = CredentialUnavailableError("no managed identity endpoint")
+    with pytest.raises(MisconfiguredError, match="has no identity"):
+        await service.client.get_index("abc")
+    service.identity.failure = ServiceRequestError("no route")
+    with pytest.raises(TransientError, match="ServiceRequestError"):
+        await service.client.get_index("abc")
+
+
+async def test_an_account_that_is_not_there_stops_all_and_a_forbidden_video_nobody_else() -> None:
+    gate = Stops()
+    service = Service(gate=gate)
+    video_id = await service.processed_video()
+    await service.fault(operation="GetVideoIndex", kind="status", status=403)
+    with pytest.raises(MisconfiguredError):
+        await service.client.get_index(video_id)
+    assert gate.stops == []
+    await service.fault(operation="GetVideoIndex", kind="expired-token", count=2)
+    with pytest.raises(MisconfiguredError, match="VIDEO_INDEXER_ACCOUNT_ID"):
+        await service.client.get_index(video_id)
+    assert len(gate.stops) == 1
+
+
+async def test_a_restricted_viewers_token_is_asked_for_where_that_is_set() -> None:
+    service = Service(restricted=True)
+    video_id = await service.processed_video()
+    assert await service.client.get_index(video_id)
+    (request,) = [each for each in service.requests if each.method == "POST"]
+    assert request.url.path.endswith("/generateRestrictedViewerAccessToken")
+    assert json.loads(request.content) == {"scope": "Account"}
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [
+        ({"kind": "status", "status": 429, "retryAfter": 3}, ThrottledError),
+        ({"kind": "status", "status": 500}, TransientError),
+        ({"kind": "status", "status": 503}, TransientError),
+        ({"kind": "in-progress"}, NotReadyError),
+        ({"kind": "reset"}, TransientError),
+        ({"kind": "truncate"}, TransientError),
+    ],
+)
+async def test_a_fault_of_the_service_becomes_the_error_that_says_what_to_do(
+    fault: dict[str, Any], kind: type[VideoIndexerError]
+) -> None:
+    service = Service()
+    video_id = await service.processed_video()
+    await service.fault(operation="GetVideoIndex", **fault)
+    with pytest.raises(kind):
+        await service.client.get_index(video_id)
+    assert b"office insider" in await service.client.get_index(video_id)
+
+
+async def test_an_answer_that_only_trickles_ends_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(requests, "TOTAL_SECONDS", 0.01)
+
+    async def trickle(_: httpx.Request) -> httpx.Response:
+        return await asyncio.get_running_loop().create_future()
+
+    http = httpx.AsyncClient(transport=httpx.MockTransport(trickle))
+    with pytest.raises(TransientError, match="no answer: TimeoutError"):
+        await asyncio.wait_for(requests.send(http, "x", "GET", ENDPOINT, token="t", params={}), 5)
+
+
+async def test_a_removed_video_is_gone() -> None:
+    service = Service()
+    video_id = await service.processed_video()
+    await service.emulator.client.delete(f"{service.emulator.videos}/{video_id}")
+    with pytest.raises(GoneError):
+        await service.client.get_index(video_id)
+
+
+async def test_no_log_holds_a_token_or_a_query(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, logger="keywire")
+    service = Service()
+    video_id = await service.processed_video()
+    await service.client.get_index(video_id)
+    ours = "\n".join(record.getMessage() for record in caplog.records if record.name.startswith("keywire"))
+    assert "request_id=" in ours
+    assert await service.tokens.get() not in ours
+    assert "includedInsights" not in ours
+
+
+def test_the_expiry_is_read_from_the_token_itself() -> None:
+    payload = base64.urlsafe_b64encode(b'{"exp": 1800000000.5, "sub": "x"}').rstrip(b"=").decode()
+    assert read_expiry(f"e30.{payload}.c2ln") == 1_800_000_000.5
+
+
+@pytest.mark.parametrize("token", ["", "x", "a.b", "a.!!!.c", "e30.e30.x", "e30.eyJleHAiOiJ4In0.x"])
+def test_what_is_no_token_is_an_error(token: str) -> None:
+    with pytest.raises(ValueError):
+        read_expiry(token)

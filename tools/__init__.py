@@ -1,0 +1,1 @@
+"""Developer commands; `dev.py` runs them."""
