@@ -14,6 +14,10 @@ app.register_blueprint(backfill.blueprint)
 app.register_blueprint(rematch.blueprint)
 app.register_blueprint(health.blueprint)
 app.register_blueprint(poison.blueprint)
+if services.settings.event_grid_endpoint is not None:
+    from handlers import deliver_event_grid
+
+    app.register_blueprint(deliver_event_grid.blueprint)
 if services.settings.log_event_hub is not None:
     from handlers import diagnostics
 

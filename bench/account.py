@@ -30,6 +30,7 @@ def stack(**options: Any) -> LocalStack:
     """
     options["instances"] = {
         "function:rematch": 0,
+        "function:deliver_event_grid": 0,
         "function:backfill": 0,
         "function:backfill_pages": 0,
         "function:reconciliation": 0,

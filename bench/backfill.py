@@ -28,7 +28,7 @@ from bench.figures import Aim, Figures
 from emulators.functions_host.functions import HTTP_GROUP
 from keywire.storage import layout
 from keywire.storage.layout import CONTROL_CONTAINER, KEYWORDS_CONTAINER, RECONCILIATION_BLOB
-from keywire.versions.store import PublicationStatus
+from keywire.versions.status import PublicationStatus
 from local.stack import LocalStack
 
 MISSING: Final = 37
@@ -106,7 +106,9 @@ async def _add(running: LocalStack, count: int) -> list[str]:
 async def _store(running: LocalStack, videos: Sequence[str]) -> None:
     """Have a document for each that answers for everything up to now."""
     documents = running.storage.blobs.get_container_client(KEYWORDS_CONTAINER)
-    marks = PublicationStatus(version=1, published_version=1, as_of=datetime.now(UTC)).to_metadata()
+    marks = PublicationStatus(
+        version=1, published=1, state="Processed", as_of=datetime.now(UTC)
+    ).to_metadata()
     waiting = iter(videos)
 
     async def store() -> None:

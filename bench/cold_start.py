@@ -23,6 +23,7 @@ ROUNDS: Final = 15
 ONLY_HTTP: Final = {
     "function:extraction": 0,
     "function:rematch": 0,
+    "function:deliver_event_grid": 0,
     "function:backfill": 0,
     "function:backfill_pages": 0,
     "function:reconciliation": 0,

@@ -57,8 +57,15 @@ class Sample:
             extracted_at=job.received_at,
         )
         body = documents.encode(document)
-        origin = envelope.Origin(source="/" * 150, body=body, url="/" * 150, traceparent=job.traceparent)
-        sent = envelope.events_of(document, origin, previous=None)
+        origin = envelope.Origin(
+            source="/" * 150,
+            edition=1,
+            time=document.extracted_at,
+            body=body,
+            url="/" * 150,
+            traceparent=job.traceparent,
+        )
+        sent = envelope.version_events(document, origin, previous=None)
         return cls(jobs.encode(job), body, envelope.join(sent))
 
 

@@ -42,7 +42,7 @@ SECONDS_AT_DEFAULT: Final = 60.0
 LIVE_EVERY_SECONDS: Final = 7.5
 EXTRACTION_PROCESSES: Final = 2
 SETTLE_SECONDS: Final = 60.0
-PUT_OFF: Final = re.compile(r" put off for ")
+PUT_OFF: Final = re.compile(r" deferred for ")
 
 
 async def run(scale: float) -> Figures:

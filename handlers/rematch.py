@@ -2,15 +2,16 @@
 
 import logging
 import uuid
+from datetime import UTC, datetime
 from typing import Final
 
 import azure.functions as func
 import msgspec
 
 from handlers.process import services, traceparent_of
-from handlers.replies import accepted, reply, unless_storage_fails
+from handlers.replies import reply, unless_storage_fails
 from keywire.ids import is_operation_id
-from keywire.operations.rematch_orders import InvalidRematchError, read_request
+from keywire.operations.rematch_orders import InvalidRematchError, read_request, status_of
 from keywire.settings import CONNECTION
 from keywire.storage.layout import REMATCH_QUEUE
 
@@ -22,15 +23,17 @@ blueprint: Final = func.Blueprint()
 @blueprint.route("operations/rematch", methods=["POST"], auth_level=func.AuthLevel.FUNCTION)
 @unless_storage_fails
 async def start_rematch(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
-    """Reply 202 with the operation's id, or 400."""
+    """Reply 202 with the operation's id and the interests that it begins with, or 400."""
     try:
         request = read_request(req.get_body())
     except InvalidRematchError as error:
         return reply(400, {"error": str(error)})
     operation_id = uuid.uuid4().hex
-    await services.http.rematches.start(operation_id, request, traceparent_of(context))
+    started = await services.http.rematch_start.start(
+        operation_id, request, now=datetime.now(UTC), traceparent=traceparent_of(context)
+    )
     logger.info("rematch=%s dry_run=%s started", operation_id, request.dry_run)
-    return accepted("rematch", operation_id, dry_run=request.dry_run)
+    return reply(202, msgspec.to_builtins(started), {"Location": started.status})
 
 
 @blueprint.function_name("rematch_status")
@@ -39,14 +42,14 @@ async def start_rematch(req: func.HttpRequest, context: func.Context) -> func.Ht
 async def rematch_status(req: func.HttpRequest) -> func.HttpResponse:
     """Reply 200 with the progress, or 404."""
     operation_id = req.route_params["operation_id"]
-    status = await services.http.rematches.status(operation_id) if is_operation_id(operation_id) else None
-    if status is None:
+    found = await services.http.rematches.read(operation_id) if is_operation_id(operation_id) else None
+    if found is None:
         return reply(404, {"error": "there is no such rematch"})
-    return reply(200, msgspec.to_builtins(status))
+    return reply(200, msgspec.to_builtins(status_of(*found)))
 
 
 @blueprint.function_name("rematch")
 @blueprint.queue_trigger("message", REMATCH_QUEUE, CONNECTION, data_type=func.DataType.BINARY)
 async def rematch(message: func.QueueMessage) -> None:
     """Run a page; an exception makes the host deliver it again."""
-    await services.work.rematch_pages.process(message.get_body(), tries=message.dequeue_count or 1)
+    await services.work.rematch_worker.process(message.get_body(), tries=message.dequeue_count or 1)

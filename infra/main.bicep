@@ -165,12 +165,14 @@ var workQueues = [
   'backfill'
   'backfill-pages'
   'rematch'
+  'deliver-event-grid'
 ]
 var poisonQueues = [
   'extraction-poison'
   'backfill-poison'
   'backfill-pages-poison'
   'rematch-poison'
+  'deliver-event-grid-poison'
   'diagnostics-poison'
 ]
 var eventsQueue = 'personalization-events'

@@ -22,34 +22,10 @@ from azure.storage.queue.aio import QueueClient, QueueServiceClient
 
 from emulators import identity
 from keywire.storage import layout
-from keywire.storage.layout import (
-    CONFIG_CONTAINER,
-    CONTROL_CONTAINER,
-    EVENTS_QUEUE,
-    HISTORY_CONTAINER,
-    KEYWORDS_CONTAINER,
-)
 
 DEAD_LETTERS_CONTAINER: Final = "event-grid-dead-letters"  # of the Event Grid topic, not of Keywire
-CONTAINERS: Final = (
-    KEYWORDS_CONTAINER,
-    HISTORY_CONTAINER,
-    CONFIG_CONTAINER,
-    CONTROL_CONTAINER,
-    DEAD_LETTERS_CONTAINER,
-)
-QUEUES: Final = (
-    layout.EXTRACTION_QUEUE,
-    f"{layout.EXTRACTION_QUEUE}-poison",
-    layout.BACKFILL_QUEUE,
-    f"{layout.BACKFILL_QUEUE}-poison",
-    layout.BACKFILL_PAGES_QUEUE,
-    f"{layout.BACKFILL_PAGES_QUEUE}-poison",
-    layout.REMATCH_QUEUE,
-    f"{layout.REMATCH_QUEUE}-poison",
-    layout.DIAGNOSTICS_POISON_QUEUE,
-    EVENTS_QUEUE,
-)
+CONTAINERS: Final = (*layout.CONTAINERS, DEAD_LETTERS_CONTAINER)
+QUEUES: Final = layout.ALL_QUEUES
 
 
 class OperatorCredential:

@@ -18,13 +18,14 @@ from emulators.framework.checkout import PROJECT
 from keywire.health.checks import Check, Report
 from keywire.operations.backfill_orders import BackfillRequest, BackfillStatus
 from keywire.operations.rematch_orders import RematchRequest, RematchStatus
+from keywire.operations.rematch_start import InterestsInForce, RematchStarted
 from keywire.operations.replay import ReplayRequest, ReplayResult
 from keywire.signals.callback_urls import CallbackUrlRequest
 
 FILE: Final = PROJECT / "docs" / "openapi.yaml"
 TYPES: Final[tuple[type[msgspec.Struct], ...]] = (
     *(CallbackUrlRequest, BackfillRequest, BackfillStatus, RematchRequest, RematchStatus),
-    *(ReplayRequest, ReplayResult, Report, Check),
+    *(InterestsInForce, RematchStarted, ReplayRequest, ReplayResult, Report, Check),
 )
 _INDENT: Final = "    "
 _MARK: Final = f"{_INDENT}# From here on made from the types by `python3 dev.py schemas`.\n"

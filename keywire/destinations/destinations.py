@@ -1,47 +1,60 @@
-"""Destinations of events: each takes the exact bytes that were stored with the version."""
+"""Destinations: where the outbox sends an edition.
 
-from collections.abc import Sequence
-from typing import Final, Protocol
+Sending touches Storage queues only. Events go to the consumers' queue; each remote destination has a queue of its own
+(see `keywire.destinations.delivery`). Sending is at least once, in no promised order: after a failure some queues may
+have the edition, and all of them get the same bytes again.
+"""
 
-import msgspec
+from collections.abc import Mapping
+from typing import Protocol
 
-from keywire.telemetry import instruments, tracing
-
-
-class _Type(msgspec.Struct):
-    type: str
-
-
-_TYPE: Final = msgspec.json.Decoder(_Type)
+from keywire.destinations.delivery import DeliveryQueue
+from keywire.destinations.event_batch import EventBatch
 
 
 class Destination(Protocol):
-    """One destination.
+    """A queue that takes editions."""
 
-    Attributes:
-        name: What figures call it.
-    """
+    async def send(self, batch: EventBatch) -> None:
+        """Queue an edition; to queue it again is harmless.
 
-    name: str
-
-    async def publish(self, events: Sequence[bytes]) -> None:
-        """Send all of `events`; sending them again after a failure is harmless to consumers."""
+        Raises:
+            azure.core.exceptions.AzureError: Storage did not take all of it.
+        """
 
 
 class Destinations:
-    """Every destination that is configured.
+    """Every destination that is configured, by name.
 
-    A failure leaves it open who has what: the same bytes are sent again to all.
+    Args:
+        destinations: The destinations, in the order in which they are sent to.
     """
 
-    def __init__(self, *publishers: Destination) -> None:
-        self._publishers = publishers
+    def __init__(self, destinations: Mapping[str, Destination]) -> None:
+        self._destinations = dict(destinations)
 
-    async def publish(self, events: Sequence[bytes]) -> None:
-        """Send all of `events` to each, the first one first; returns when all have taken all of them."""
-        for publisher in self._publishers:
-            with tracing.span(f"publish {publisher.name}", kind="producer"):
-                await publisher.publish(events)
-            for event in events:
-                kind = _TYPE.decode(event).type
-                instruments.events.add(1, {"type": kind, "destination": publisher.name})
+    @property
+    def names(self) -> frozenset[str]:
+        """The names of the destinations."""
+        return frozenset(self._destinations)
+
+    @property
+    def has_remote(self) -> bool:
+        """Whether an edition is read again when it is delivered."""
+        return any(isinstance(each, DeliveryQueue) for each in self._destinations.values())
+
+    async def send(self, batch: EventBatch, *, only: str | None = None) -> None:
+        """Send an edition to every destination; return when all have taken it.
+
+        Args:
+            batch: The edition.
+            only: The one destination to send to; None for all. A name that is not configured is sent to nobody.
+
+        Raises:
+            azure.core.exceptions.AzureError: Storage failed; send it again.
+        """
+        if not batch.events:
+            return
+        for name, destination in self._destinations.items():
+            if only in {None, name}:
+                await destination.send(batch)

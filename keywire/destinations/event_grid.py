@@ -1,49 +1,53 @@
-"""Events to an Event Grid custom topic: the same JSON value that was stored, if not the same bytes.
+"""An Event Grid custom topic: it gets the JSON value that is stored, but not the same bytes.
 
-Separate from the queue, because the SDK takes no bytes: it writes the JSON anew, with every character that
-is not ASCII escaped, and would change what it understands (times, trace context). What it is given here is
-made so that it has nothing to understand.
+The SDK takes no bytes. It serializes the JSON again, escapes every character that is not ASCII, and changes what it
+interprets (times, trace context). So this module passes events in a form in which the SDK interprets nothing.
 """
 
 import asyncio
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from azure.core.exceptions import ServiceRequestTimeoutError
+from azure.core.exceptions import HttpResponseError, ResourceNotFoundError, ServiceRequestTimeoutError
 from azure.core.messaging import CloudEvent
+
+from keywire.video_indexer.errors import (
+    MAX_RETRY_AFTER_SECONDS,
+    MisconfiguredError,
+    ThrottledError,
+    UnusableError,
+)
 
 if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
     from azure.core.pipeline import PipelineRequest
     from azure.eventgrid.aio import EventGridPublisherClient
 
-# For one request with its retries: the SDK waits as long as a Retry-After says, whatever else it is told.
+# For one request with its retries: the SDK waits as long as a Retry-After header says, whatever its options are.
 PATIENCE_SECONDS: Final = 30.0
-# The service takes 1 MB in a request, of whichever kind of megabyte.
+# The service takes 1 MB in a request; its documentation does not say which kind of megabyte.
 MAX_BODY_BYTES: Final = 1_000_000
 
 _CLIENT_OPTIONS: Final[dict[str, Any]] = {
-    # Three retries after about 0, 2 and 4 seconds, and for 500, 503 and 504 only: of a POST the SDK repeats
-    # nothing else. Whoever publishes comes back by itself.
+    # Three retries after about 0, 2 and 4 seconds, for 500, 503 and 504 only: the SDK retries no other answer to
+    # a POST. The worker defers the delivery after that.
     "retry_total": 3,
     "retry_backoff_factor": 1,
     "connection_timeout": 5,
     "read_timeout": 20,
-    # As for storage: function apps have no proxy and no netrc, and looking for them takes time.
+    # As for storage: a function app has no proxy and no netrc, and looking for them takes time.
     "use_env_settings": False,
 }
 
 
 class EventGridTopic:
-    """Events on a custom topic with the CloudEvents 1.0 input schema.
+    """A custom topic with the CloudEvents 1.0 input schema.
 
     Args:
-        client: As `connect` makes it.
-        patience_seconds: What one request with its retries may take.
+        client: The client that `connect` returns.
+        patience_seconds: How long one request with its retries may take.
     """
-
-    name: str = "event-grid"
 
     def __init__(
         self, client: "EventGridPublisherClient", *, patience_seconds: float = PATIENCE_SECONDS
@@ -52,10 +56,13 @@ class EventGridTopic:
         self._patience = patience_seconds
 
     async def publish(self, events: Sequence[bytes]) -> None:
-        """See `Destination`. Sent in their order, in as few requests as their size allows.
+        """Publish events in their order, in as few requests as their size allows.
 
         Raises:
-            azure.core.exceptions.AzureError: A request failed; those before it were taken.
+            MisconfiguredError: The app may not publish to the topic, or the topic does not exist.
+            ThrottledError: The topic takes nothing for a while.
+            UnusableError: The topic refuses an event.
+            azure.core.exceptions.AzureError: The request failed otherwise; events before it were taken.
         """
         for batch in _batches(events):
             try:
@@ -63,14 +70,46 @@ class EventGridTopic:
                     await self._client.send(batch)
             except TimeoutError as error:
                 raise ServiceRequestTimeoutError("Event Grid took too long") from error
+            except HttpResponseError as error:
+                raise _classified(error) from error
+
+
+def _classified(error: HttpResponseError) -> Exception:
+    """Return the error that says what to do."""
+    # For a 404 the SDK raises an error of its own, without the status.
+    status = 404 if isinstance(error, ResourceNotFoundError) else error.status_code or 0
+    said = f"Event Grid answered with {status}"
+    if status in {401, 403}:
+        return MisconfiguredError(
+            f"{said}: this app may not publish to the topic. Grant its identity the role EventGrid Data Sender "
+            "on the topic, and allow a few minutes",
+            status=status,
+        )
+    if status == 404:
+        return MisconfiguredError(
+            f"{said}: there is no such topic. Correct EVENT_GRID_TOPIC_ENDPOINT", status=status
+        )
+    if status == 429:
+        throttled = ThrottledError(said, status=status)
+        throttled.retry_after = _retry_after(error) or throttled.retry_after
+        return throttled
+    if status in {400, 413}:
+        return UnusableError(f"{said}: it refuses an event", status=status)
+    return error
+
+
+def _retry_after(error: HttpResponseError) -> float | None:
+    headers: Mapping[str, str] = getattr(error.response, "headers", {})
+    header = headers.get("Retry-After", "")
+    return min(float(header), MAX_RETRY_AFTER_SECONDS) if header.strip().isdecimal() else None
 
 
 def connect(endpoint: str, credential: "AsyncTokenCredential", **options: Any) -> "EventGridPublisherClient":
-    """A client of the topic at `endpoint` (`https://{topic}.{region}-1.eventgrid.azure.net/api/events`).
+    """Return a client of the topic at `endpoint` (`https://{topic}.{region}-1.eventgrid.azure.net/api/events`).
 
-    `options` are the SDK's own and go before those that all our clients have.
+    `options` are the SDK's own; they override Keywire's.
     """
-    from azure.eventgrid.aio import EventGridPublisherClient  # noqa: PLC0415
+    from azure.eventgrid.aio import EventGridPublisherClient  # noqa: PLC0415 - only this function needs it
 
     chosen = _CLIENT_OPTIONS | {"raw_request_hook": _untraced} | options
     return EventGridPublisherClient(endpoint, credential, **chosen)

@@ -86,6 +86,7 @@ def build(
     failure_message: str | None,
     extracted_at: datetime,
     reference: str | None = None,
+    version: int | None = None,
 ) -> KeywordDocument:
     """The document that follows `previous`.
 
@@ -93,7 +94,7 @@ def build(
     readers): those of the last good version stay, and `keywords_version` says so. A removed video leaves
     nothing but its ids, the uploader's `reference` among them.
     """
-    version = previous.version + 1 if previous else 1
+    version = version or (previous.version + 1 if previous else 1)
     failed = content.state in FAILED_STATES
     kept = previous if failed else None
     enriched = [] if failed else [keywords.enrich(keyword) for keyword in content.keywords]

@@ -1,22 +1,21 @@
-"""CloudEvents 1.0 about versions of keyword documents: pure, with ids that repeat when the information does.
+"""CloudEvents 1.0 about versions of keyword documents. Pure.
 
-An event is built once, when its version is made, and its exact bytes are stored beside the version:
-retry, resume and replay send those.
+An event is built once, when its edition is made. Its exact bytes are stored in history, and retry, resume and replay
+send those. Its id repeats exactly if the information does.
 """
 
 import hashlib
-import itertools
 import uuid
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final, Literal
 
 import msgspec
 
 from keywire.documents.content import FAILED_STATES, REMOVED_STATE
 from keywire.documents.document import KeywordDocument
-from keywire.events import interests
-from keywire.events import interests as interest_events
+from keywire.events import interests as about_interests
 from keywire.events import keywords as keyword_events
 from keywire.events.data import Data, Pointer
 from keywire.events.interests import MATCHED, WITHDRAWN, ActiveMatch
@@ -41,9 +40,10 @@ class CloudEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The envelope, structured JSON; names as CloudEvents 1.0 and its extensions have them.
 
     Attributes:
-        sequence: The document's version, nine digits: drop what is older than what you have.
+        sequence: The edition, nine digits. It rises, not always by one: ignore an event whose sequence is not
+            higher than the last one that you applied for its subject.
         partitionkey: The video's id.
-        traceparent: Of the job that made the version.
+        traceparent: W3C trace context of the job or request that made the edition.
     """
 
     specversion: Literal["1.0"]
@@ -67,88 +67,82 @@ def schema_of(event_type: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Origin:
-    """Where a version's events come from.
+    """The edition that events belong to, and the version that they are about.
 
     Attributes:
         source: The Video Indexer account's ARM resource id.
+        edition: The edition's number.
+        time: When the edition was made (UTC).
         body: The version as it is stored.
         url: Where it is stored.
-        traceparent: W3C trace context of the job that made it.
+        traceparent: W3C trace context of the job or request that made the edition.
     """
 
     source: str
+    edition: int
+    time: datetime
     body: bytes
     url: str
     traceparent: str | None
 
     @property
     def pointer(self) -> Pointer:
-        """As events carry it."""
+        """The version's URL and the SHA-256 of its bytes, as events carry them."""
         return Pointer(url=self.url, sha256=hashlib.sha256(self.body).hexdigest())
 
 
-def events_of(
+def version_events(
     document: KeywordDocument,
     origin: Origin,
     *,
     previous: KeywordDocument | None,
     matches: Sequence[Match] = (),
-    before: Mapping[str, ActiveMatch] | None = None,
+    ended: Sequence[ActiveMatch] = (),
 ) -> tuple[bytes, ...]:
-    """The events of a version, each as the bytes that go out.
+    """Return the events of a version's edition, each as the bytes that are sent.
 
-    What the version says of its keywords comes first, then each interest that matches, then each that no
-    longer does. A failed version says nothing of interests: the keywords that they match are still there.
+    The event about the version's keywords comes first, then one for each interest that matches, then one for each
+    match that ended.
 
     Args:
         document: The version.
-        origin: Where it lies, and who made it.
+        origin: Its edition.
         previous: The version before.
         matches: The interests that match it.
-        before: The matches in force before it.
+        ended: The matches that no longer hold.
     """
     pointer = origin.pointer
     if document.state in FAILED_STATES:
-        return (_event(document, origin, FAILED, (0, keyword_events.failed(document, pointer))),)
-    if document.state == REMOVED_STATE:
-        kind, told = REMOVED, keyword_events.removed(document, previous, pointer)
+        kind, count, builder = FAILED, 0, keyword_events.failed(document, pointer)
+    elif document.state == REMOVED_STATE:
+        kind = REMOVED
+        count, builder = keyword_events.removed(document, previous, pointer)
     elif previous is None or previous.keywords_version is None:
-        kind, told = EXTRACTED, keyword_events.extracted(document, pointer)
+        kind = EXTRACTED
+        count, builder = keyword_events.extracted(document, pointer)
     else:
-        kind, told = CHANGED, keyword_events.changed(document, previous, pointer)
-    about_interests = interest_events_of(document, origin, matches=matches, before=before or {})
-    return (_event(document, origin, kind, told), *about_interests)
+        kind = CHANGED
+        count, builder = keyword_events.changed(document, previous, pointer)
+    interests = interest_events(document, origin, matches=matches, ended=ended)
+    return (_event(document, origin, kind, count, builder), *interests)
 
 
-def interest_events_of(
+def interest_events(
     document: KeywordDocument,
     origin: Origin,
     *,
     matches: Sequence[Match],
-    before: Mapping[str, ActiveMatch],
-    told: Collection[str] = (),
+    ended: Sequence[ActiveMatch],
 ) -> tuple[bytes, ...]:
-    """An event for each of `matches`, then one for each match in force `before` that is not among them.
-
-    `told` are the ids of the version's events so far: an interest that comes back as it was before it was
-    withdrawn is news again, and gets an id that is not among them.
-    """
+    """Return an event for each of `matches`, then one for each match that `ended`."""
     pointer = origin.pointer
-
-    def interest(event_type: str, *names: str) -> tuple[str, ...]:
-        for number in itertools.count():
-            found = (*names, str(number)) if number else names
-            if event_id(document, event_type, found) not in told:
-                return found
-        raise AssertionError
-
     matched = [
         _event(
             document,
             origin,
             MATCHED,
-            interest_events.matched(document, match, pointer),
-            interest=interest(MATCHED, match.interest.id, match.interest_hash),
+            *about_interests.matched(document, match, pointer),
+            interest=(match.interest.id, match.interest_hash),
         )
         for match in matches
     ]
@@ -157,20 +151,33 @@ def interest_events_of(
             document,
             origin,
             WITHDRAWN,
-            interest_events.withdrawn(document, gone, pointer),
-            interest=interest(WITHDRAWN, gone.interest.id, gone.interest.hash),
+            *about_interests.withdrawn(document, former, pointer),
+            interest=(former.interest.id, former.interest.hash),
         )
-        for gone in interests.ended_matches(matches, before)
+        for former in ended
     ]
     return (*matched, *withdrawn)
 
 
-def event_id(document: KeywordDocument, event_type: str, interest: tuple[str, ...] = ()) -> str:
-    """UUIDv5 of account, video, version, type and interest: the same information never gets a second id.
+def event_id(document: KeywordDocument, edition: int, event_type: str, interest: tuple[str, ...] = ()) -> str:
+    """Return the UUIDv5 of account, video, edition, content hash, type and interest.
 
-    `interest` is its id, the hash of its definition, and a number where that was told before.
+    New information gets a new id, and the same information never does.
+
+    Args:
+        document: The version.
+        edition: The edition's number.
+        event_type: The event's type.
+        interest: The interest's id and the hash of its definition.
     """
-    parts = (document.account_id, document.video_id, str(document.version), event_type, *interest)
+    parts = (
+        document.account_id,
+        document.video_id,
+        str(edition),
+        document.content_hash,
+        event_type,
+        *interest,
+    )
     return str(uuid.uuid5(_NAMESPACE, "\n".join(parts)))
 
 
@@ -178,26 +185,26 @@ def _event(
     document: KeywordDocument,
     origin: Origin,
     event_type: str,
-    told: tuple[int, DataBuilder],
+    count: int,
+    builder: DataBuilder,
     interest: tuple[str, ...] = (),
 ) -> bytes:
-    count, data = told
     subject = f"videos/{document.video_id}"
 
-    def encode(tell: int) -> bytes:
+    def encode(shown: int) -> bytes:
         event = CloudEvent(
             specversion="1.0",
-            id=event_id(document, event_type, interest),
+            id=event_id(document, origin.edition, event_type, interest),
             source=origin.source,
             type=event_type,
             subject=f"{subject}/interests/{interest[0]}" if interest else subject,
-            time=document.extracted_at.isoformat().replace("+00:00", "Z"),
+            time=origin.time.isoformat().replace("+00:00", "Z"),
             datacontenttype="application/json",
             dataschema=schema_of(event_type),
-            sequence=f"{document.version:09d}",
+            sequence=f"{origin.edition:09d}",
             partitionkey=document.video_id,
             traceparent=origin.traceparent,
-            data=data(tell),
+            data=builder(shown),
         )
         return msgspec.json.encode(event)
 

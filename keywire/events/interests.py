@@ -1,6 +1,6 @@
 """Events about interests: matched, withdrawn, and which matches are in force. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import msgspec
@@ -74,23 +74,30 @@ def withdrawn(document: KeywordDocument, match: ActiveMatch, pointer: Pointer) -
     return len(terms), data
 
 
-def ids_of(events: Iterable[bytes]) -> frozenset[str]:
-    """The ids of events."""
-    return frozenset(msgspec.json.decode(event, type=_Told).id for event in events)
-
-
 def active_matches(events: Iterable[bytes]) -> dict[str, ActiveMatch]:
-    """The matches that hold after `events`, in their order, by interest id."""
+    """Return the matches that hold after `events`, in their order, by interest id."""
     found: dict[str, ActiveMatch] = {}
     for event in events:
         told = msgspec.json.decode(event, type=_Told)
         if told.type == MATCHED:
-            data = msgspec.json.decode(told.data, type=MatchedData)
-            former = FormerMatch(event_id=told.id, version=data.version, score=data.score, terms=data.terms)
-            found[data.interest.id] = ActiveMatch(interest=data.interest, former=former)
+            match = _active(told)
+            found[match.interest.id] = match
         elif told.type == WITHDRAWN:
             found.pop(msgspec.json.decode(told.data, type=WithdrawnData).interest.id, None)
     return found
+
+
+def ever_matched(events: Iterable[bytes]) -> dict[str, ActiveMatch]:
+    """Return the last match of every interest that `events` ever matched, withdrawn or not, by interest id."""
+    told = (msgspec.json.decode(event, type=_Told) for event in events)
+    matches = (_active(event) for event in told if event.type == MATCHED)
+    return {match.interest.id: match for match in matches}
+
+
+def _active(event: _Told) -> ActiveMatch:
+    data = msgspec.json.decode(event.data, type=MatchedData)
+    former = FormerMatch(event_id=event.id, version=data.version, score=data.score, terms=data.terms)
+    return ActiveMatch(interest=data.interest, former=former)
 
 
 def is_same(match: Match, before: ActiveMatch | None) -> bool:
@@ -102,10 +109,10 @@ def is_same(match: Match, before: ActiveMatch | None) -> bool:
     )
 
 
-def ended_matches(matches: Sequence[Match], before: Mapping[str, ActiveMatch]) -> list[ActiveMatch]:
-    """Those of the matches before that are not among `matches`, by interest id."""
+def ended_matches(matches: Iterable[Match], before: Mapping[str, ActiveMatch]) -> dict[str, ActiveMatch]:
+    """Return those of the matches `before` that are not among `matches`, sorted by interest id."""
     still = {match.interest.id for match in matches}
-    return [before[interest_id] for interest_id in sorted(before.keys() - still)]
+    return {interest_id: before[interest_id] for interest_id in sorted(before.keys() - still)}
 
 
 def _term(match: TermMatch) -> MatchedTerm:

@@ -73,15 +73,26 @@ def report(checks: Mapping[str, Check], now: datetime) -> Report:
 
 def judge_queues(depths: Mapping[str, Depth]) -> Check:
     """Whether jobs wait for too long."""
-    oldest = depths[layout.EXTRACTION_QUEUE].oldest_seconds or 0.0
-    late = oldest > OLDEST_LIVE_JOB.total_seconds()
+    problems = [
+        (
+            status,
+            f"a message on `{queue}` has waited for {depths[queue].oldest_seconds or 0.0:.0f} s: {meaning}",
+        )
+        for queue, status, meaning in _WATCHED
+        if (depths[queue].oldest_seconds or 0.0) > OLDEST_LIVE_JOB.total_seconds()
+    ]
     return Check(
-        status=Status.FAILED if late else Status.OK,
-        problem=f"a job on `{layout.EXTRACTION_QUEUE}` has waited for {oldest / 60:.0f} minutes"
-        if late
-        else None,
+        status=problems[0][0] if problems else Status.OK,
+        problem="; ".join(problem for _, problem in problems) or None,
         details={name: depth for name, depth in depths.items() if name not in POISON_QUEUES},
     )
+
+
+# The most serious first.
+_WATCHED: Final = (
+    (layout.EXTRACTION_QUEUE, Status.FAILED, "videos are not extracted"),
+    (layout.EVENT_GRID_QUEUE, Status.WARNING, "the Event Grid topic does not take events"),
+)
 
 
 def judge_poison(depths: Mapping[str, Depth]) -> Check:

@@ -4,6 +4,7 @@ Only read and not compiled: that is the work of those who match.
 """
 
 import asyncio
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,6 +14,7 @@ from azure.core.exceptions import ResourceNotFoundError
 
 from keywire.interests.file import InterestList
 from keywire.interests.interest import InvalidInterestsError
+from keywire.interests.matching.rules import stamp_of
 from keywire.interests.status import InterestStatus
 from keywire.storage.notes import Note
 
@@ -56,19 +58,26 @@ class InterestCheck:
             return
         download = await self.file.download_blob()
         body = await download.readall()
-        in_force, problem = noted.interests if noted else 0, None
+        etag = str(download.properties.etag)
         try:
-            in_force = await asyncio.to_thread(_count, body)
-        except InvalidInterestsError as error:
-            problem = str(error)
-        await self.status.write(
-            InterestStatus(
-                etag=str(download.properties.etag),
-                interests=in_force,
-                problem=problem,
+            status = InterestStatus(
+                etag=etag,
+                interests=await asyncio.to_thread(_count, body),
+                problem=None,
                 read_at=self.clock(),
+                stamp=stamp_of(hashlib.sha256(body).hexdigest()),
+                modified_at=download.properties.last_modified,
             )
-        )
+        except InvalidInterestsError as error:
+            status = InterestStatus(
+                etag=etag,
+                interests=noted.interests if noted else 0,
+                problem=str(error),
+                read_at=self.clock(),
+                stamp=noted.stamp if noted else None,
+                modified_at=noted.modified_at if noted else None,
+            )
+        await self.status.write(status)
 
 
 def _count(body: bytes) -> int:

@@ -1,131 +1,208 @@
-"""The interests that are in force: read from storage when they change, never in the way of extraction.
+"""The interests in force: the newest good interests file, checked before every match.
 
-A broken or missing file changes nothing: the last good one stays, in this process and, by a copy in
-`control/`, in those that start meanwhile. What is wrong is logged once and noted for whoever asks.
+A broken or missing file changes nothing: the last good one stays in force, in this process and, through a copy in
+`control/`, in processes that start meanwhile. The problem is logged once and noted for the health check.
+
+Each look is a conditional GET, so that an extraction never goes on with a file that it could know to be old. A process
+that finds a new file waits for its compilation.
 """
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from azure.core import MatchConditions
 from azure.core.exceptions import (
     AzureError,
+    HttpResponseError,
+    ResourceExistsError,
     ResourceModifiedError,
     ResourceNotFoundError,
-    ResourceNotModifiedError,
 )
 
 from keywire.interests.interest import InvalidInterestsError
 from keywire.interests.matching import matcher as matching
 from keywire.interests.matching.matcher import Matcher
+from keywire.interests.matching.rules import stamp_of
 from keywire.interests.status import InterestStatus
 from keywire.storage.notes import Note
 
 if TYPE_CHECKING:
     from azure.storage.blob.aio import BlobClient
 
-LOOK_EVERY_SECONDS: Final = 30.0
 _NOTHING: Final = b'{"interests": []}'
-# When the file was written that the copy is of, so that a slower process does not put an older one back.
+# When the file was written that the copy is of: a slower process must not put an older one back.
 _SOURCE_TIME: Final = "sourcetime"
+# A large file may be replaced while it is downloaded in parts.
+_READS: Final = 5
 
 logger: Final = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, kw_only=True)
+class InForce:
+    """The interests to match with.
+
+    Attributes:
+        matcher: The compiled file.
+        stamp: Identifies the file's content and the version of the matching rules.
+        checked_at: When this process last asked storage for the file, on storage's clock (UTC).
+    """
+
+    matcher: Matcher
+    stamp: str
+    checked_at: datetime
+
+
 @dataclass(eq=False)
 class InterestSource:
-    """What customers care about, now.
+    """The interests in force.
 
     Attributes:
         file: `config/interests.json`.
         last_good: The copy of the newest file that was good.
-        status: Where it is noted what came of reading the file.
-        clock: Seconds that only grow.
-        problem: What is wrong with the file now, or None.
+        status: The note about the file, for the health check.
+        clock: The time now (UTC), if storage does not say it.
     """
 
     file: "BlobClient"
     last_good: "BlobClient"
     status: Note[InterestStatus]
-    clock: Callable[[], float] = time.monotonic
-    problem: str | None = field(default=None, init=False)
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     _matcher: Matcher | None = field(default=None, init=False)
+    _modified_at: datetime | None = field(default=None, init=False)
+    # The file that was read last, and what is wrong with it.
     _etag: str | None = field(default=None, init=False)
-    _looked_at: float | None = field(default=None, init=False)
+    _content_problem: str | None = field(default=None, init=False)
+    # Why it could not be read at the last look.
+    _access_problem: str | None = field(default=None, init=False)
+    _noted: tuple[str | None, str | None] | None = field(default=None, init=False)
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
 
-    async def matcher(self) -> Matcher:
-        """The interests in force; looks at the file at most once in `LOOK_EVERY_SECONDS`.
+    @property
+    def problem(self) -> str | None:
+        """What is wrong with the file, or None."""
+        return self._access_problem or self._content_problem
 
-        While a changed file is read, who has interests goes on with those.
+    async def current(self) -> InForce:
+        """Return the interests in force, after a look at the file.
+
+        If storage does not give the file, the last good one stays in force.
 
         Raises:
-            azure.core.exceptions.AzureError: Storage failed, and there is nothing to go on with.
+            azure.core.exceptions.AzureError: Storage failed, and this process has no interests yet.
         """
-        if self._matcher is None or (self._is_due() and not self._lock.locked()):
+        date = None
+        if self._matcher is not None and self._etag is not None:
+            # Most looks end here, and do not wait for each other.
+            date = await self._unchanged_at(self._etag)
+        if date is None:
             async with self._lock:
-                if self._matcher is None or self._is_due():
-                    await self._look()
+                date = await self._load()
         assert self._matcher is not None
-        return self._matcher
+        return InForce(matcher=self._matcher, stamp=stamp_of(self._matcher.hash), checked_at=date)
 
-    def _is_due(self) -> bool:
-        return self._looked_at is None or self.clock() - self._looked_at >= LOOK_EVERY_SECONDS
-
-    async def _look(self) -> None:
-        options: dict[str, Any] = (
-            {"etag": self._etag, "match_condition": MatchConditions.IfModified} if self._etag else {}
-        )
+    async def _unchanged_at(self, etag: str) -> datetime | None:
+        """Return the time on storage's clock if the file still has this ETag; None if it has to be loaded."""
+        seen: list[datetime] = []
         try:
-            download = await self.file.download_blob(**options)
-            body = await download.readall()
-        except (ResourceNotModifiedError, ResourceModifiedError):  # the SDK has both for a 304
-            self._looked_at = self.clock()
-            return
+            await self.file.get_blob_properties(
+                etag=etag,
+                match_condition=MatchConditions.IfNotModified,
+                raw_response_hook=lambda response: seen.append(self._date(response)),
+            )
+        except (ResourceModifiedError, ResourceNotFoundError):
+            return None
+        except AzureError as error:
+            await self._note_problems(access=_no_access(error))
+            return self.clock()
+        if etag != self._etag:
+            return None
+        await self._note_problems(access=None)
+        return seen[0] if seen else self.clock()
+
+    async def _load(self) -> datetime:
+        """Read the file if it changed since the last load; return the time on storage's clock.
+
+        Loads run one after the other, so that the newest file wins.
+        """
+        seen: list[datetime] = []
+        access: str | None = None
+        try:
+            body, properties = await self._download(lambda response: seen.append(self._date(response)))
+            if body is not None:
+                await self._compile(body, properties)
         except ResourceNotFoundError:
-            self._etag = None
-            await self._keep("there is no such file")
-            if not len(self._matcher or ()):
-                self.problem = None  # nobody has written interests yet
-            await self._note()
-            return
-        self._etag = str(download.properties.etag)
+            self._etag, self._content_problem = None, None
+            await self._fall_back()
+            # Without any interest it was never written, which is not a problem.
+            access = "there is no such file" if len(self._matcher or ()) else None
+        except AzureError as error:
+            await self._fall_back()
+            access = _no_access(error)
+        await self._note_problems(access=access)
+        return seen[0] if seen else self.clock()
+
+    async def _download(self, hook: Callable[[Any], None]) -> tuple[bytes | None, Any]:
+        """Return the file and its properties; no body if it is the one that is loaded."""
+        options: dict[str, Any] = {"raw_response_hook": hook}
+        if self._etag is not None:
+            options |= {"etag": self._etag, "match_condition": MatchConditions.IfModified}
+        for attempt in range(1, _READS + 1):
+            try:
+                download = await self.file.download_blob(**options)
+                return await download.readall(), download.properties
+            except HttpResponseError as error:
+                if error.status_code == 304:
+                    return None, None
+                # 412: the file was replaced between two parts of the download.
+                if error.status_code != 412 or attempt == _READS:
+                    raise
+        raise AssertionError
+
+    async def _compile(self, body: bytes, properties: Any) -> None:
         try:
             matcher = await asyncio.to_thread(matching.compile, body)
         except InvalidInterestsError as error:
-            await self._keep(str(error))
-            await self._note()
-            return
-        self._matcher, self.problem, self._looked_at = matcher, None, self.clock()
-        logger.info("interests=%d hash=%s in force", len(matcher), matcher.hash[:12])
-        await self._copy(body, download.properties.last_modified.isoformat())
-        await self._note()
+            await self._fall_back()
+            self._etag, self._content_problem = str(properties.etag), str(error)
+        else:
+            self._etag, self._content_problem = str(properties.etag), None
+            self._matcher, self._modified_at = matcher, properties.last_modified
+            logger.info("interests=%d hash=%s in force", len(matcher), matcher.hash[:12])
+            await self._copy(body, properties.last_modified.isoformat())
 
-    async def _note(self) -> None:
-        """Note what came of reading the file; that this fails is no reason to stop anything."""
+    async def _fall_back(self) -> None:
+        """Make sure that there are interests: those of the last good file."""
+        if self._matcher is None:
+            self._matcher = await asyncio.to_thread(matching.compile, await self._read_copy())
+
+    async def _note_problems(self, *, access: str | None) -> None:
+        """Log and note the state of the file if it changed. A failure to note it must not stop a match."""
+        self._access_problem = access
+        state = (self._etag, self.problem)
+        if state == self._noted:
+            return
+        _, logged = self._noted or (None, None)
+        self._noted = state
+        if self.problem and self.problem != logged:
+            logger.warning("%s/%s: %s", self.file.container_name, self.file.blob_name, self.problem)
         status = InterestStatus(
             etag=self._etag,
             interests=len(self._matcher or ()),
             problem=self.problem,
             read_at=datetime.now(UTC),
+            stamp=stamp_of(self._matcher.hash) if self._matcher else None,
+            modified_at=self._modified_at,
         )
         try:
             await self.status.write(status)
         except AzureError as error:
             logger.warning("the state of the interests was not noted: %s", type(error).__name__)
-
-    async def _keep(self, problem: str) -> None:
-        """Go on with what was good before, and say once why."""
-        if self._matcher is None:
-            self._matcher = await asyncio.to_thread(matching.compile, await self._read_copy())
-        if problem != self.problem:
-            logger.warning("%s/%s: %s", self.file.container_name, self.file.blob_name, problem)
-        self.problem, self._looked_at = problem, self.clock()
 
     async def _read_copy(self) -> bytes:
         try:
@@ -134,9 +211,38 @@ class InterestSource:
             return _NOTHING
 
     async def _copy(self, body: bytes, source_time: str) -> None:
+        """Keep a copy of the file, unless there is one of a newer file."""
+        options: dict[str, Any] = {"overwrite": False}
         try:
-            kept = (await self.last_good.get_blob_properties()).metadata.get(_SOURCE_TIME, "")
+            kept = await self.last_good.get_blob_properties()
+            if kept.metadata.get(_SOURCE_TIME, "") >= source_time:
+                return
+            options = {
+                "overwrite": True,
+                "etag": kept.etag,
+                "match_condition": MatchConditions.IfNotModified,
+            }
         except ResourceNotFoundError:
-            kept = ""
-        if kept < source_time:
-            await self.last_good.upload_blob(body, overwrite=True, metadata={_SOURCE_TIME: source_time})
+            pass
+        except AzureError as error:
+            logger.warning("the interests were not copied: %s", type(error).__name__)
+            return
+        try:
+            await self.last_good.upload_blob(body, metadata={_SOURCE_TIME: source_time}, **options)
+        except (ResourceExistsError, ResourceModifiedError):
+            logger.info("another process copied the interests")
+        except AzureError as error:
+            logger.warning("the interests were not copied: %s", type(error).__name__)
+
+    def _date(self, response: Any) -> datetime:
+        """Return the `Date` of a response: storage's clock."""
+        header = response.http_response.headers.get("Date")
+        try:
+            date = parsedate_to_datetime(header or "")
+        except ValueError:
+            return self.clock()
+        return date.astimezone(UTC) if date.tzinfo else date.replace(tzinfo=UTC)
+
+
+def _no_access(error: AzureError) -> str:
+    return f"storage does not give it: {type(error).__name__}"

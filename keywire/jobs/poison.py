@@ -1,7 +1,7 @@
-"""Poison: what was given up, as a message that a person can read and that a replay can use.
+"""Poison messages: what failed for good, in a form that a person can read and a replay can use.
 
-The host's own poison messages say nothing but the message itself and expire after seven days; so Keywire
-writes them itself, whenever it is still running to do so, on every poison queue in this one form.
+The host's own poison messages hold the original message only and expire after seven days. So Keywire writes them
+itself whenever it still runs, in one form on every poison queue.
 """
 
 import base64
@@ -11,40 +11,28 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from keywire.decoding import DECODE_ERRORS
-from keywire.jobs import job as jobs
-from keywire.jobs.job import ExtractionJob
 from keywire.storage.layout import KEEP_FOREVER
 
 if TYPE_CHECKING:
     from azure.storage.queue.aio import QueueClient
 
 MAX_TRIES: Final = 5  # host.json's maxDequeueCount; a test compares them
-# A queue message is at most 64 KiB, in base64: 48 KiB of JSON. This body takes 43 of them in base64, and a
-# reason of characters that JSON escapes 5; a job of `jobs.MAX_BYTES` takes less.
+# A queue message is at most 64 KiB of base64, which is 48 KiB of JSON. An unreadable message of this size takes 43 KiB
+# of it in base64, and a reason whose characters JSON escapes 5 KiB.
 MAX_BODY: Final = 32 * 1024
 MAX_REASON: Final = 800
 
 
 class PoisonMessage(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """Something that was given up.
+    """A message that failed for good.
 
     Attributes:
         reason: Why, in a sentence.
         poisoned_at: When (UTC).
-        tries: How often the queue gave it out.
-        job: The job, with its attempts and its last error, where it could be read.
-        message: Otherwise the message as it came, in base64; where a long one is cut, the reason says so.
+        tries: How often the queue delivered it.
+        job: The message as JSON, with its attempts and its last error, if it could be read.
+        message: Otherwise the message in base64; the reason says if it was truncated.
     """
-
-    reason: str
-    poisoned_at: datetime
-    tries: int
-    job: ExtractionJob | None = None
-    message: str | None = None
-
-
-class _Fields(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """What is written of a poison message: the job is JSON, so that no field of it is lost."""
 
     reason: str
     poisoned_at: datetime
@@ -54,7 +42,7 @@ class _Fields(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_de
 
 
 class PoisonQueue:
-    """Takes what was given up.
+    """A poison queue.
 
     Args:
         queue: A client that encodes its messages with base64.
@@ -69,7 +57,7 @@ class PoisonQueue:
         return self._queue.queue_name
 
     async def send(self, message: PoisonMessage) -> None:
-        """Keep a message until somebody takes it.
+        """Keep a message until an operator replays or deletes it.
 
         Raises:
             azure.core.exceptions.AzureError: Storage did not take it.
@@ -77,14 +65,16 @@ class PoisonQueue:
         await self._queue.send_message(encode(message), time_to_live=KEEP_FOREVER)
 
 
-def from_job(job: ExtractionJob, reason: str, *, now: datetime, tries: int) -> PoisonMessage:
-    """A job that was given up."""
-    return PoisonMessage(reason=_cut(reason), poisoned_at=now, tries=tries, job=job)
+def from_message(text: str, reason: str, *, now: datetime, tries: int) -> PoisonMessage:
+    """Return the poison message for a message that was read: `text` is its JSON."""
+    return PoisonMessage(
+        reason=_truncated(reason), poisoned_at=now, tries=tries, job=msgspec.Raw(text.encode())
+    )
 
 
 def from_body(body: bytes, reason: str, *, now: datetime, tries: int) -> PoisonMessage:
-    """A message that could not be read or done, of as much as a queue takes."""
-    reason = _cut(reason)
+    """Return the poison message for an unreadable message, truncated to the queue's size limit."""
+    reason = _truncated(reason)
     if len(body) > MAX_BODY:
         reason = f"{reason} (the first {MAX_BODY} of {len(body)} bytes)"
     return PoisonMessage(
@@ -92,32 +82,19 @@ def from_body(body: bytes, reason: str, *, now: datetime, tries: int) -> PoisonM
     )
 
 
-def _cut(reason: str) -> str:
-    # Half a character, which a text of an exception may hold, can't be written.
-    return reason[:MAX_REASON].encode("utf-8", "replace").decode()
-
-
 def encode(message: PoisonMessage) -> str:
-    """The text of a queue message."""
-    job = msgspec.UNSET if message.job is None else msgspec.Raw(jobs.encode(message.job).encode())
-    fields = _Fields(
-        reason=message.reason,
-        poisoned_at=message.poisoned_at,
-        tries=message.tries,
-        job=job,
-        message=message.message,
-    )
-    return msgspec.json.encode(fields).decode()
+    """Return the text of a queue message."""
+    return msgspec.json.encode(message).decode()
 
 
-_DECODER: Final = msgspec.json.Decoder(_Fields)
+_DECODER: Final = msgspec.json.Decoder(PoisonMessage)
 
 
 def original(content: str) -> bytes:
-    """The message that was given up, from what lies on a poison queue.
+    """Return the message that failed, from the content of a message on a poison queue.
 
     Args:
-        content: As it lies there, whoever put it there: Keywire, the host, or somebody by hand.
+        content: The content, from Keywire, from the host or from an operator.
     """
     try:
         body = from_base64(content)
@@ -131,9 +108,14 @@ def original(content: str) -> bytes:
 
 
 def from_base64(content: str) -> bytes:
-    """A message's bytes, from the text on the queue; the host reads it as leniently.
+    """Return a message's bytes from its content on the queue, as leniently as the host reads it.
 
     Raises:
-        ValueError: It is not base64.
+        ValueError: The content is not base64.
     """
     return base64.b64decode("".join(content.split()), validate=True)
+
+
+def _truncated(reason: str) -> str:
+    # An exception's text may hold half a surrogate pair, which can't be encoded.
+    return reason[:MAX_REASON].encode("utf-8", "replace").decode()

@@ -15,7 +15,7 @@ from azure.core.exceptions import AzureError, ResourceNotFoundError
 from keywire.in_parallel import for_each
 from keywire.jobs import job as jobs
 from keywire.jobs import poison
-from keywire.jobs.job import InvalidJobError
+from keywire.jobs.message import InvalidMessageError
 from keywire.jobs.poison import PoisonMessage, PoisonQueue
 from keywire.telemetry import instruments
 
@@ -104,8 +104,8 @@ class PoisonKeeper:
         except ValueError:
             return poison.from_body(message.content.encode(), NO_BASE64, now=now, tries=tries)
         try:
-            return poison.from_job(jobs.decode(body), CRASHED, now=now, tries=tries)
-        except InvalidJobError:
+            return poison.from_message(jobs.encode(jobs.decode(body)), CRASHED, now=now, tries=tries)
+        except InvalidMessageError:
             return poison.from_body(body, CRASHED, now=now, tries=tries)
 
 

@@ -1,4 +1,4 @@
-"""A queue of jobs, as whoever has a signal or puts one off sees it."""
+"""Queues of messages for workers."""
 
 import math
 from datetime import timedelta
@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from azure.storage.queue.aio import QueueClient
 
 
-class JobQueue:
-    """Takes extraction jobs.
+class MessageQueue:
+    """A queue that a worker processes.
 
     Args:
         queue: A client that encodes its messages with base64, as the Functions queue trigger expects.
@@ -22,18 +22,13 @@ class JobQueue:
     def __init__(self, queue: "QueueClient") -> None:
         self._queue = queue
 
-    async def send(self, job: ExtractionJob, *, delay: timedelta = timedelta()) -> None:
-        """Queue a job, to be done after `delay` and however late somebody comes to it.
+    @property
+    def name(self) -> str:
+        """The queue's name."""
+        return self._queue.queue_name
 
-        `delay` is at most seven days, the queue service's limit.
-
-        Raises:
-            azure.core.exceptions.AzureError: Storage did not take it.
-        """
-        await self.send_text(jobs.encode(job), delay=delay)
-
-    async def send_text(self, text: str, *, delay: timedelta = timedelta()) -> None:
-        """Queue a message as it is, like a job; one that only a newer version can read, for instance.
+    async def send(self, text: str, *, delay: timedelta = timedelta()) -> None:
+        """Queue a message that becomes visible after `delay` (at most seven days) and never expires.
 
         Raises:
             azure.core.exceptions.AzureError: Storage did not take it.
@@ -41,3 +36,22 @@ class JobQueue:
         await self._queue.send_message(
             text, visibility_timeout=math.ceil(delay.total_seconds()), time_to_live=KEEP_FOREVER
         )
+
+
+class JobQueue:
+    """A queue of extraction jobs.
+
+    Args:
+        queue: The queue.
+    """
+
+    def __init__(self, queue: MessageQueue) -> None:
+        self._queue = queue
+
+    async def send(self, job: ExtractionJob) -> None:
+        """Queue a job.
+
+        Raises:
+            azure.core.exceptions.AzureError: Storage did not take it.
+        """
+        await self._queue.send(jobs.encode(job))

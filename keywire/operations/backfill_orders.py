@@ -1,22 +1,26 @@
-"""Backfills as data: what an operator asks for, the pages on the queue `backfill-pages`, and how far one is.
+"""Backfills as data: the operator's request, the pages on the queue `backfill-pages`, the progress. Pure.
 
-Separate from what does them, so that an HTTP process reads orders without loading what only a page needs.
+An HTTP process uses this module; what compares pages is in `backfill_pages`.
 """
 
+from collections.abc import Sequence
 from datetime import UTC
+from functools import reduce
+from operator import add
 from typing import Final, Literal
 
 import msgspec
 
-from keywire.decoding import DECODE_ERRORS, Moment, describe
+from keywire.decoding import DECODE_ERRORS, Moment, describe, message_version
 from keywire.ids import OperationId
+from keywire.jobs.message import MESSAGE_VERSION, Deferrable, InvalidMessageError, NewerMessageError, begun_at
 from keywire.reconciliation.counts import Counts
 from keywire.reconciliation.cursor import Cursor
 from keywire.video_indexer.period import Period
 
 
 class InvalidBackfillError(ValueError):
-    """What was asked for, or what lies on the queue, is no backfill; the message says why."""
+    """A request that is not a backfill; the message gives the reason."""
 
 
 class BackfillRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
@@ -47,25 +51,31 @@ class BackfillRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel",
         return Period(after=self.created_from, before=self.created_to)
 
 
-class BackfillPage(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """One message: a page of a backfill, which begins at `cursor`."""
+class BackfillPage(Deferrable, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """One message: the page of a backfill that begins at `cursor`."""
 
     operation_id: OperationId
     request: BackfillRequest
     traceparent: str | None
     cursor: Cursor = Cursor()
-    message_version: Literal[1] = 1
+    ordered_at: Moment | None = None
+    message_version: Literal[1] = MESSAGE_VERSION
+
+    @property
+    def number(self) -> int:
+        """The page's number: 1, 2, ..."""
+        return self.cursor.pages + 1
 
 
 class PageResult(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """What a page came to; `last` when there was no further one."""
+    """The result of a page; `last` if there is no further one."""
 
     counts: Counts
     last: bool
 
 
 class BackfillStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """How far a backfill is; `found` are the videos that were queued, or would be."""
+    """The progress of a backfill; `found` counts the videos that were queued, or would be."""
 
     operation_id: str
     dry_run: bool
@@ -77,6 +87,23 @@ class BackfillStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     unpublished: int
     outdated: int
     done: bool
+
+
+def status_of(first: BackfillPage, results: Sequence[PageResult]) -> BackfillStatus:
+    """Return the progress of a backfill, from its first page and the results so far."""
+    counts = reduce(add, (result.counts for result in results), Counts())
+    return BackfillStatus(
+        operation_id=first.operation_id,
+        dry_run=first.request.dry_run,
+        pages=len(results),
+        listed=counts.listed,
+        unreadable=counts.unreadable,
+        found=counts.found,
+        missing=counts.missing,
+        unpublished=counts.unpublished,
+        outdated=counts.outdated,
+        done=any(result.last for result in results),
+    )
 
 
 _REQUEST: Final = msgspec.json.Decoder(BackfillRequest)
@@ -95,13 +122,18 @@ def read_request(body: bytes) -> BackfillRequest:
         raise InvalidBackfillError(f"not a backfill: {error}") from None
 
 
-def read_page(body: bytes) -> BackfillPage:
-    """Read a queue message.
+def decode_page(body: bytes) -> BackfillPage:
+    """Read a page from a queue message.
 
     Raises:
-        InvalidBackfillError: It is no page of this version.
+        NewerMessageError: It is a page of a newer version.
+        InvalidMessageError: It is not a page of a backfill.
     """
     try:
+        if message_version(body) > MESSAGE_VERSION:
+            raise NewerMessageError(
+                "a page of a backfill of a version that is newer than this app", begun_at(body)
+            )
         return _PAGE.decode(body)
     except DECODE_ERRORS as error:
-        raise InvalidBackfillError(f"not a page of a backfill: {describe(error)}") from None
+        raise InvalidMessageError(f"not a page of a backfill: {describe(error)}") from None

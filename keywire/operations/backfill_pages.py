@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from keywire.jobs.message import without_failures
 from keywire.operations.backfill_orders import BackfillPage, PageResult
-from keywire.operations.backfills import Backfills
+from keywire.operations.operation_log import OperationLog
 from keywire.reconciliation.document_metadata import DocumentMetadata
 from keywire.reconciliation.sweep import StatusLookup, Sweep, known
 
@@ -32,13 +33,15 @@ class BackfillPages:
     Args:
         sweep: The way through the list.
         marks: What the documents' metadata tells.
-        backfills: Where pages come from, and where their results go.
+        log: The orders and results.
     """
 
-    def __init__(self, sweep: Sweep, marks: DocumentMetadata, backfills: Backfills) -> None:
+    def __init__(
+        self, sweep: Sweep, marks: DocumentMetadata, log: OperationLog[BackfillPage, PageResult]
+    ) -> None:
         self._sweep = sweep
         self._marks = marks
-        self._backfills = backfills
+        self._log = log
         self._held: dict[str, Mapping[str, DocumentStatus] | None] = {}
 
     async def compare_page(self, page: BackfillPage) -> None:
@@ -48,17 +51,17 @@ class BackfillPages:
             VideoIndexerError: The page was not to be had; it can be done again.
             azure.core.exceptions.AzureError: Storage failed; the same.
         """
-        if await self._backfills.is_noted(page):
+        if await self._log.is_done(page):
             return
         marks_of = await self._marks_for(page.operation_id)
         step = await self._sweep.compare(page.cursor, page.request.period, marks_of)
         if not page.request.dry_run:
             await self._sweep.send(step.findings, page.traceparent)
         if step.next is not None:
-            await self._backfills.send(msgspec.structs.replace(page, cursor=step.next))
+            await self._log.send(without_failures(msgspec.structs.replace(page, cursor=step.next)))
         else:
             self._held.clear()
-        await self._backfills.note(page, PageResult(counts=step.counts, last=step.next is None))
+        await self._log.note(page, PageResult(counts=step.counts, last=step.next is None))
         logger.info(
             "backfill=%s page=%d dry_run=%s listed=%d found=%d unreadable=%d",
             page.operation_id,

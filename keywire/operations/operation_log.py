@@ -1,60 +1,103 @@
-"""An operation that goes page by page: its order, its messages on a queue, and what each page came to.
+"""The log of an operation that runs page by page: its order, its messages on a queue, the result of each page.
 
-Notes lie in `control/{kind}/{operationId}/`: `order.json`, and `page-000001.json` for each page that is done.
-What a page does is not known here, so that an HTTP process orders and asks without loading it.
+Notes are in `control/{kind}/{operationId}/`: `order.json`, and `page-000001.json` for each page that is done. A page
+queues the next one before it notes its own result: a page that runs again changes nothing, and a page whose result is
+noted does not run again.
 """
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 from azure.core.exceptions import ResourceNotFoundError
 
-from keywire.storage.layout import KEEP_FOREVER
+from keywire.jobs.queue import MessageQueue
 
 if TYPE_CHECKING:
     from azure.storage.blob.aio import ContainerClient
-    from azure.storage.queue.aio import QueueClient
 
 
-class OperationLog[R: msgspec.Struct]:
-    """The operations of one kind; `R` is what a page comes to.
+class Page(Protocol):
+    """A page of an operation: a message on its queue.
+
+    Attributes:
+        operation_id: The operation.
+        number: 1, 2, ...
+    """
+
+    @property
+    def operation_id(self) -> str: ...  # noqa: D102 - see the class
+
+    @property
+    def number(self) -> int: ...  # noqa: D102 - see the class
+
+
+class OperationLog[P: Page, R: msgspec.Struct]:
+    """The operations of one kind.
 
     Args:
         control: The container `control`.
-        queue: Where pages wait; its client encodes with base64.
-        kind: The folder's name.
-        result_type: `R`.
+        queue: The queue of the pages.
+        kind: The folder in `control`.
+        decode: Reads a page.
+        result_type: What a page's result is.
     """
 
     def __init__(
-        self, control: "ContainerClient", queue: "QueueClient", *, kind: str, result_type: type[R]
+        self,
+        control: "ContainerClient",
+        queue: MessageQueue,
+        *,
+        kind: str,
+        decode: Callable[[bytes], P],
+        result_type: type[R],
     ) -> None:
         self._control = control
         self._queue = queue
         self._kind = kind
+        self._decode = decode
         self._result_type = result_type
 
-    async def order(self, operation_id: str, first: msgspec.Struct) -> None:
-        """Note an operation by its first page, and queue that."""
-        name = f"{self._folder(operation_id)}order.json"
+    async def start(self, first: P) -> None:
+        """Note an operation by its first page, and queue that.
+
+        Raises:
+            azure.core.exceptions.AzureError: Storage failed.
+        """
+        name = f"{self._folder(first.operation_id)}order.json"
         await self._control.upload_blob(name, msgspec.json.encode(first), overwrite=True)
         await self.send(first)
 
-    async def send(self, page: msgspec.Struct) -> None:
-        """Queue a page."""
-        await self._queue.send_message(msgspec.json.encode(page).decode(), time_to_live=KEEP_FOREVER)
+    async def send(self, page: P) -> None:
+        """Queue a page.
 
-    async def is_noted(self, operation_id: str, number: int) -> bool:
-        """Whether a page is done."""
-        return await self._control.get_blob_client(self._page(operation_id, number)).exists()
+        Raises:
+            azure.core.exceptions.AzureError: Storage did not take it.
+        """
+        await self._queue.send(msgspec.json.encode(page).decode())
 
-    async def note(self, operation_id: str, number: int, result: R) -> None:
-        """Note what a page came to."""
-        name = self._page(operation_id, number)
-        await self._control.upload_blob(name, msgspec.json.encode(result), overwrite=True)
+    async def is_done(self, page: P) -> bool:
+        """Return whether a page's result is noted.
 
-    async def read(self, operation_id: str) -> tuple[bytes, list[R]] | None:
-        """An operation's first page and the results so far; None where there is none of that id."""
+        Raises:
+            azure.core.exceptions.AzureError: Storage failed.
+        """
+        return await self._control.get_blob_client(self._page(page)).exists()
+
+    async def note(self, page: P, result: R) -> None:
+        """Note a page's result.
+
+        Raises:
+            azure.core.exceptions.AzureError: Storage failed.
+        """
+        await self._control.upload_blob(self._page(page), msgspec.json.encode(result), overwrite=True)
+
+    async def read(self, operation_id: str) -> tuple[P, list[R]] | None:
+        """Return an operation's first page and the results so far; None if there is no such operation.
+
+        Raises:
+            azure.core.exceptions.AzureError: Storage failed.
+        """
         folder = self._folder(operation_id)
         try:
             order = await self._read(f"{folder}order.json")
@@ -64,7 +107,7 @@ class OperationLog[R: msgspec.Struct]:
         results = [
             msgspec.json.decode(await self._read(name), type=self._result_type) async for name in names
         ]
-        return order, results
+        return self._decode(order), results
 
     async def _read(self, name: str) -> bytes:
         return await (await self._control.download_blob(name)).readall()
@@ -72,5 +115,5 @@ class OperationLog[R: msgspec.Struct]:
     def _folder(self, operation_id: str) -> str:
         return f"{self._kind}/{operation_id}/"
 
-    def _page(self, operation_id: str, number: int) -> str:
-        return f"{self._folder(operation_id)}page-{number:06d}.json"
+    def _page(self, page: P) -> str:
+        return f"{self._folder(page.operation_id)}page-{page.number:06d}.json"

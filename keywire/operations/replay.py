@@ -1,8 +1,8 @@
-"""Replay: jobs again, for videos that an operator names or for what lies on a poison queue.
+"""Replay: run jobs again for videos that an operator names, or for messages on a poison queue.
 
-A replayed job asks Video Indexer like any other, and where nothing is new it sends the stored events once
-more: the same bytes, which whoever has them drops by their ids. A page of a backfill or a rematch goes back
-to its queue as it was. Each replay is noted in `control/replays/`.
+A replayed job asks Video Indexer like any other. If nothing is new it sends the stored events again: the same bytes,
+which consumers that have them ignore. A page of an operation or a delivery goes back to its queue. Each replay is noted
+in `control/replays/`.
 """
 
 import logging
@@ -13,39 +13,47 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import msgspec
 
-from keywire import ids
 from keywire.decoding import DECODE_ERRORS, Moment
-from keywire.ids import VideoId
+from keywire.destinations import delivery
+from keywire.ids import VideoId, new_job_id
 from keywire.jobs import job as jobs
 from keywire.jobs import poison
-from keywire.jobs.job import ExtractionJob, InvalidJobError
-from keywire.jobs.queue import JobQueue
+from keywire.jobs.job import ExtractionJob
+from keywire.jobs.message import Deferrable, InvalidMessageError, without_failures
+from keywire.jobs.queue import MessageQueue
 from keywire.operations import backfill_orders, rematch_orders
 from keywire.signals import indexing_log
 from keywire.storage import layout
-from keywire.versions.store import AS_OF, video_id_of
+from keywire.versions.current import video_id_of
+from keywire.versions.status import NEVER, read_status
 
 if TYPE_CHECKING:
     from azure.storage.blob.aio import ContainerClient
     from azure.storage.queue.aio import QueueClient
 
 MAX_VIDEOS: Final = 1000
-# One request does no more than this; `more` says that there is more, and the next request goes on.
+# One request replays about this many; `more` says that there is more, and `cursor` where the next request continues.
 MAX_JOBS: Final = 2000
-# How long messages of a poison queue are out of others' sight while they are replayed.
+# Documents that are listed between two looks at that limit.
+PAGE_DOCUMENTS: Final = 1000
+# How long messages of a poison queue are invisible to others while they are replayed.
 HOLD_SECONDS: Final = 120
 
-type PoisonedQueue = Literal["extraction", "backfill", "diagnostics", "rematch", "backfill-pages"]
-_READ_PAGE: Final[Mapping[PoisonedQueue, Callable[[bytes], object]]] = {
-    layout.REMATCH_QUEUE: rematch_orders.read_page,
-    layout.BACKFILL_PAGES_QUEUE: backfill_orders.read_page,
+type PoisonedQueue = Literal[
+    "extraction", "backfill", "diagnostics", "rematch", "backfill-pages", "deliver-event-grid"
+]
+type DestinationName = Literal["queue", "event-grid"]
+_DECODE: Final[Mapping[PoisonedQueue, Callable[[bytes], Deferrable]]] = {
+    layout.REMATCH_QUEUE: rematch_orders.decode_page,
+    layout.BACKFILL_PAGES_QUEUE: backfill_orders.decode_page,
+    layout.EVENT_GRID_QUEUE: delivery.decode,
 }
 
 logger: Final = logging.getLogger(__name__)
 
 
 class InvalidReplayError(ValueError):
-    """What was asked for is no replay; the message says why."""
+    """A request that is not a replay; the message gives the reason."""
 
 
 class ReplayRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
@@ -55,6 +63,8 @@ class ReplayRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel", f
         videos: Their ids.
         poison: The queue whose poison queue is replayed; `diagnostics` is that of Video Indexer's own log.
         since, until: Videos whose documents answer for a moment from `since` to before `until`.
+        cursor: Where a time range continues, from the result of the request before.
+        destination: Send events to this destination only; None for all.
         dry_run: Only count.
     """
 
@@ -62,6 +72,8 @@ class ReplayRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel", f
     poison: PoisonedQueue | None = None
     since: Moment | None = msgspec.field(default=None, name="from")
     until: Moment | None = msgspec.field(default=None, name="to")
+    cursor: Annotated[str, msgspec.Meta(min_length=1, max_length=4096)] | None = None
+    destination: DestinationName | None = None
     dry_run: bool = False
 
 
@@ -69,15 +81,17 @@ class ReplayResult(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """What a replay did, or would do.
 
     Attributes:
-        jobs: Jobs and pages that were queued; in a dry run of a poison queue, its messages.
-        unreadable: Messages of a poison queue of which nothing can be made; they stay there.
+        jobs: How many messages were queued; in a dry run of a poison queue, how many it has.
+        unreadable: Messages of a poison queue that can't be read; they stay there.
         more: Whether there is more to do than one request does.
+        cursor: Where the next request of a time range continues; None if nothing is left.
     """
 
     dry_run: bool
     jobs: int
     unreadable: int = 0
     more: bool = False
+    cursor: str | None = None
 
 
 _REQUEST: Final = msgspec.json.Decoder(ReplayRequest)
@@ -87,7 +101,7 @@ def read_request(body: bytes) -> ReplayRequest:
     """Read the body of a request.
 
     Raises:
-        InvalidReplayError: It is something else, or asks for nothing, or for several things.
+        InvalidReplayError: It is not a replay, asks for nothing, or for several things.
     """
     try:
         request = _REQUEST.decode(body)
@@ -98,6 +112,10 @@ def read_request(body: bytes) -> ReplayRequest:
         raise InvalidReplayError("not a replay: give one of videos, poison, and from and to")
     if ranged and (request.since is None or request.until is None or request.since >= request.until):
         raise InvalidReplayError("not a replay: a time range has a from, and a to that is later")
+    if request.cursor is not None and not ranged:
+        raise InvalidReplayError("not a replay: a cursor belongs to a time range")
+    if request.destination is not None and request.poison is not None:
+        raise InvalidReplayError("not a replay: a destination belongs to videos or a time range")
     return request
 
 
@@ -106,17 +124,15 @@ class Replay:
     """The use case.
 
     Attributes:
-        queue: Where jobs go.
-        pages: Where pages of operations go, by the name of their queue.
-        poison: The poison queue of each queue; clients that don't decode.
+        queue: Returns the queue of a name.
+        poison: Returns the poison queue of a queue; its client does not decode.
         documents: The container `keywords`.
         control: The container `control`.
         account_id: The Video Indexer account.
         clock: The time now (UTC).
     """
 
-    queue: JobQueue
-    pages: Callable[[PoisonedQueue], JobQueue]
+    queue: Callable[[str], MessageQueue]
     poison: Callable[[PoisonedQueue], "QueueClient"]
     documents: "ContainerClient"
     control: "ContainerClient"
@@ -124,17 +140,20 @@ class Replay:
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     async def replay(self, request: ReplayRequest, *, operation_id: str, traceparent: str) -> ReplayResult:
-        """Do it, note it, and say what was done.
+        """Do it, note it, and return what was done.
 
         Raises:
-            azure.core.exceptions.AzureError: Storage failed; doing it again is harmless.
+            azure.core.exceptions.AzureError: Storage failed; the operator can repeat the request.
         """
         if request.poison is not None:
             result = await self._replay_poison(request.poison, request, traceparent)
+        elif request.videos is not None:
+            count = await self._replay_videos(tuple(dict.fromkeys(request.videos)), request, traceparent)
+            result = ReplayResult(dry_run=request.dry_run, jobs=count)
         else:
-            result = await self._replay_videos(request, traceparent)
+            result = await self._replay_range(request, traceparent)
         noted = {"when": self.clock(), "request": request, "result": result}
-        name = f"replays/{self.clock():%Y-%m-%d}/{operation_id}.json"
+        name = f"{layout.REPLAYS_FOLDER}/{self.clock():%Y-%m-%d}/{operation_id}.json"
         await self.control.upload_blob(name, msgspec.json.encode(noted), overwrite=True)
         logger.info(
             "replay=%s dry_run=%s jobs=%d unreadable=%d",
@@ -145,26 +164,35 @@ class Replay:
         )
         return result
 
-    async def _replay_videos(self, request: ReplayRequest, traceparent: str) -> ReplayResult:
-        count = 0
-        async for video_id in self._videos(request):
-            if count == MAX_JOBS:
-                return ReplayResult(dry_run=request.dry_run, jobs=count, more=True)
-            if not request.dry_run:
-                await self.queue.send(self._job(video_id, traceparent))
-            count += 1
-        return ReplayResult(dry_run=request.dry_run, jobs=count)
+    async def _replay_videos(self, videos: Sequence[str], request: ReplayRequest, traceparent: str) -> int:
+        """Queue a job for each video, and return how many there are."""
+        for video_id in () if request.dry_run else videos:
+            await self._send_job(self._job(video_id, request.destination, traceparent))
+        return len(videos)
 
-    async def _videos(self, request: ReplayRequest) -> AsyncIterator[str]:
-        for video_id in dict.fromkeys(request.videos or ()):
-            yield video_id
-        if request.since is None or request.until is None:
-            return
-        prefix = f"{self.account_id}/"
-        async for blob in self.documents.list_blobs(prefix, include=["metadata"]):
-            stored, marked = video_id_of(blob.name), (blob.metadata or {}).get(AS_OF)
-            if stored and marked and request.since <= datetime.fromisoformat(marked) < request.until:
-                yield stored
+    async def _replay_range(self, request: ReplayRequest, traceparent: str) -> ReplayResult:
+        count, cursor = 0, request.cursor
+        async for videos, cursor in self._pages(request):  # noqa: B007 - the last one is returned
+            count += await self._replay_videos(videos, request, traceparent)
+            if count >= MAX_JOBS:
+                break
+        return ReplayResult(dry_run=request.dry_run, jobs=count, more=cursor is not None, cursor=cursor)
+
+    async def _pages(self, request: ReplayRequest) -> AsyncIterator[tuple[list[str], str | None]]:
+        """Yield the videos of the range, a page of documents at a time, and where the next page begins."""
+        assert request.since is not None
+        assert request.until is not None
+        pages = self.documents.list_blobs(
+            f"{self.account_id}/", include=["metadata"], results_per_page=PAGE_DOCUMENTS
+        ).by_page(request.cursor)
+        async for page in pages:
+            videos = []
+            async for blob in page:
+                video_id, as_of = video_id_of(blob.name), read_status(blob.metadata).as_of
+                if video_id and as_of > NEVER and request.since <= as_of < request.until:
+                    videos.append(video_id)
+            # The SDK's page iterator has the next page's marker; its types don't declare it.
+            yield videos, getattr(pages, "continuation_token", None) or None
 
     async def _replay_poison(
         self, name: PoisonedQueue, request: ReplayRequest, traceparent: str
@@ -188,42 +216,45 @@ class Replay:
         return ReplayResult(dry_run=False, jobs=replayed, unreadable=unreadable, more=taken == MAX_JOBS)
 
     async def _send_again(self, name: PoisonedQueue, body: bytes, traceparent: str) -> int:
-        """Queue what a message asks for: how many messages that made, 0 where it can't be read."""
-        if read_page := _READ_PAGE.get(name):
+        """Queue what a message asks for; return how many messages that made, 0 if it can't be read."""
+        if decode := _DECODE.get(name):
             try:
-                read_page(body)
-            except ValueError:
+                message = without_failures(decode(body))
+            except InvalidMessageError:
                 return 0
-            await self.pages(name).send_text(body.decode())
+            await self.queue(name).send(msgspec.json.encode(message).decode())
             return 1
         found = self._from_log(body) if name == "diagnostics" else _from_queue(body)
         for job in found:
-            again = self._job(job.video_id, traceparent)
-            # What the uploader calls the video, and what a newer version put there, is nowhere else.
-            await self.queue.send(
-                msgspec.structs.replace(again, reference=job.reference, further=job.further)
-            )
+            again = self._job(job.video_id, job.destination, traceparent)
+            # Only the message has the uploader's reference, and what a newer version put there.
+            again = msgspec.structs.replace(again, reference=job.reference, further=job.further)
+            await self._send_job(again, name if name == layout.BACKFILL_QUEUE else layout.EXTRACTION_QUEUE)
         return len(found)
 
+    async def _send_job(self, job: ExtractionJob, queue: str = layout.EXTRACTION_QUEUE) -> None:
+        await self.queue(queue).send(jobs.encode(job))
+
     def _from_log(self, body: bytes) -> Sequence[ExtractionJob]:
-        """The jobs that records of Video Indexer's own log ask for; none where one can't be read."""
+        """Return the jobs that records of Video Indexer's log ask for; none if one can't be read."""
         readings = indexing_log.read_message(
             body,
             account_id=self.account_id,
             received_at=self.clock(),
             traceparent=None,
-            new_job_id=ids.new_job_id,
+            new_job_id=new_job_id,
         )
         if any(isinstance(reading, indexing_log.Refusal) for reading in readings):
             return []
         return [reading.job for reading in readings if isinstance(reading, indexing_log.Signal)]
 
-    def _job(self, video_id: str, traceparent: str) -> ExtractionJob:
+    def _job(self, video_id: str, destination: str | None, traceparent: str) -> ExtractionJob:
         return ExtractionJob(
             video_id=video_id,
-            job_id=ids.new_job_id(),
+            job_id=new_job_id(),
             signal="replay",
             received_at=self.clock(),
+            destination=destination,
             traceparent=traceparent,
         )
 
@@ -231,5 +262,5 @@ class Replay:
 def _from_queue(body: bytes) -> Sequence[ExtractionJob]:
     try:
         return [jobs.decode(body)]
-    except InvalidJobError:
+    except InvalidMessageError:
         return []

@@ -31,11 +31,17 @@ class DocumentStatus(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         published: Whether every destination has the events of its version.
         as_of: The newest moment on Video Indexer's clock that it answers for, in Unix microseconds.
         written: When the blob was changed the last time, in Unix seconds on storage's clock.
+        state: The document's state; empty in metadata of version 0.1.
+        stamp: The stamp of the interests that it was matched with; None if that is not known.
+        matched_at: When, in Unix seconds on storage's clock.
     """
 
     published: bool
     as_of: int
     written: float
+    state: str = ""
+    stamp: str | None = None
+    matched_at: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,9 +5,9 @@ of all, a request for a thousand, which takes as long as some fifty of those. Do
 marks that were read a while ago lead to a job too many and never to one too few.
 """
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+import sys
+from collections.abc import AsyncIterator, Iterable
 from contextlib import suppress
-from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -16,7 +16,8 @@ from azure.core.exceptions import ResourceNotFoundError
 from keywire.documents.content import REMOVED_STATE
 from keywire.in_parallel import for_each
 from keywire.reconciliation.comparison import DocumentStatus, microseconds
-from keywire.versions.store import AS_OF, PUBLISHED, VERSION, video_id_of
+from keywire.versions.current import video_id_of
+from keywire.versions.status import NEVER, read_status
 
 if TYPE_CHECKING:
     from azure.storage.blob import BlobProperties
@@ -97,14 +98,14 @@ class DocumentMetadata:
 
 
 def _mark(blob: "BlobProperties") -> DocumentStatus:
-    # Whoever wrote the blob by hand dropped its metadata or broke it: publish it again, and ask again.
-    metadata: Mapping[str, str] = blob.metadata or {}
-    try:
-        as_of = microseconds(datetime.fromisoformat(metadata[AS_OF]))
-    except (KeyError, ValueError):
-        as_of = 0
+    # Metadata that was written by hand, or dropped, counts as unpublished: publish it again, and ask again.
+    status = read_status(blob.metadata)
     return DocumentStatus(
-        published=VERSION in metadata and metadata.get(PUBLISHED) == metadata[VERSION],
-        as_of=as_of,
+        published=status.version > 0 and status.is_published,
+        as_of=microseconds(status.as_of) if status.as_of > NEVER else 0,
         written=blob.last_modified.timestamp(),
+        # A million documents share a few states and stamps.
+        state=sys.intern(status.state),
+        stamp=sys.intern(status.matched.interests) if status.matched else None,
+        matched_at=status.matched.at.timestamp() if status.matched else None,
     )

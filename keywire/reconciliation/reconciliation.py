@@ -14,21 +14,31 @@ import asyncio
 import io
 import logging
 import time
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import batched
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
 from azure.core.exceptions import AzureError
 
+from keywire.interests.status import FullRematch, InterestStatus
 from keywire.reconciliation import state as reconciliation_state
 from keywire.reconciliation.comparison import DocumentStatus, Finding, Reason
 from keywire.reconciliation.counts import Counts
 from keywire.reconciliation.document_metadata import DocumentMetadata
+from keywire.reconciliation.interest_drift import behind
 from keywire.reconciliation.state import Failure, Progress, Result, StateFile
 from keywire.reconciliation.sweep import Sweep, known
 from keywire.storage import lease
-from keywire.storage.layout import RECONCILIATION_BLOB, RECONCILIATION_LISTED_BLOB, RECONCILIATION_LOCK_BLOB
+from keywire.storage.layout import (
+    FULL_REMATCH_BLOB,
+    INTERESTS_STATUS_BLOB,
+    RECONCILIATION_BLOB,
+    RECONCILIATION_LISTED_BLOB,
+    RECONCILIATION_LOCK_BLOB,
+)
+from keywire.storage.notes import Note
 from keywire.telemetry import instruments
 from keywire.video_indexer.errors import VideoIndexerError
 from keywire.video_indexer.period import Period
@@ -42,8 +52,22 @@ TOTAL_SECONDS: Final = 240.0
 MOST_UNLISTED: Final = 500
 # Documents that are looked at between two notes of how far that is.
 LOOKED_AT_ONCE: Final = 500
+# Documents of one rematch message, and how many a run queues.
+REMATCHED_AT_ONCE: Final = 100
+MOST_BEHIND: Final = 100_000
 
 logger: Final = logging.getLogger(__name__)
+
+
+class RematchVideos(Protocol):
+    """Queues a rematch of some videos; in production a message on the queue `rematch`."""
+
+    async def __call__(self, videos: Sequence[str], traceparent: str | None) -> None:
+        """Queue it.
+
+        Raises:
+            azure.core.exceptions.AzureError: Storage did not take it.
+        """
 
 
 class Reconciliation:
@@ -53,12 +77,16 @@ class Reconciliation:
         sweep: The way through the list.
         marks: What the documents' metadata tells.
         control: The container `control`, where the state and the lease are.
+        rematch: Queues a rematch of some videos.
     """
 
-    def __init__(self, sweep: Sweep, marks: DocumentMetadata, control: "ContainerClient") -> None:
+    def __init__(
+        self, sweep: Sweep, marks: DocumentMetadata, control: "ContainerClient", rematch: RematchVideos
+    ) -> None:
         self._sweep = sweep
         self._marks = marks
         self._control = control
+        self._rematch = rematch
 
     async def reconcile(
         self, now: datetime, *, full: bool = False, traceparent: str | None = None
@@ -82,7 +110,7 @@ class Reconciliation:
                 return []
             file = StateFile(self._control.get_blob_client(RECONCILIATION_BLOB))
             await file.read()
-            run = _Run(self._sweep, self._marks, self._control, file, now, traceparent)
+            run = _Run(self._sweep, self._marks, self._control, file, now, traceparent, self._rematch)
             state = reconciliation_state.begun(file.state, now, full=full)
             try:
                 async with asyncio.timeout(TOTAL_SECONDS):
@@ -114,9 +142,13 @@ class _Run:
         file: StateFile,
         now: datetime,
         traceparent: str | None,
+        rematch: RematchVideos,
     ) -> None:
         self._sweep = sweep
         self._marks = marks
+        self._rematch = rematch
+        self._interests = Note(control.get_blob_client(INTERESTS_STATUS_BLOB), InterestStatus)
+        self._full_rematch = Note(control.get_blob_client(FULL_REMATCH_BLOB), FullRematch)
         self._listed = control.get_blob_client(RECONCILIATION_LISTED_BLOB)
         self._file = file
         self._now = now
@@ -148,12 +180,30 @@ class _Run:
             await self._advance(progress)
         rest: list[str] = []
         if progress.is_full:
+            await self._rematch_behind(everything)
             progress, rest = await self._ask_about_unlisted(everything, progress, began)
         if rest:
             await self._file.write(msgspec.structs.replace(self._file.state, failure=None))
             logger.info("reconciliation unlisted=%d and more, for the next run", progress.counts.unlisted)
         else:
             await self._end(progress)
+
+    async def _rematch_behind(self, statuses: Mapping[str, DocumentStatus]) -> None:
+        """Queue a rematch of documents that were matched with other interests than they should have been."""
+        interests = await self._interests.read()
+        if interests is None or interests.stamp is None or interests.modified_at is None:
+            return
+        full = await self._full_rematch.read()
+        videos = behind(
+            statuses,
+            stamp=interests.stamp,
+            modified_at=interests.modified_at,
+            full_rematch=full.interests_stamp if full else None,
+        )
+        for some in batched(videos[:MOST_BEHIND], REMATCHED_AT_ONCE, strict=False):
+            await self._rematch(some, self._traceparent)
+        if videos:
+            logger.info("reconciliation behind=%d documents, rematch queued", len(videos))
 
     async def note_failure(self, error: Exception) -> None:
         """Note why the run did not get through, where that can be noted at all."""

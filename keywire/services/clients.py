@@ -9,6 +9,7 @@ import logging
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
+from keywire.jobs.queue import MessageQueue
 from keywire.settings import Settings
 from keywire.storage import layout
 
@@ -82,6 +83,10 @@ class Clients:
 
         policy = TextBase64EncodePolicy() if encoded else None
         return self.queues.get_queue_client(name, message_encode_policy=policy)
+
+    def message_queue(self, name: str) -> MessageQueue:
+        """Return a queue that a worker processes."""
+        return MessageQueue(self.queue(name))
 
     @cached_property
     def blobs(self) -> "BlobServiceClient":

@@ -3,13 +3,17 @@
 from functools import cached_property
 
 from keywire.health.health import Health
-from keywire.jobs.queue import JobQueue
-from keywire.operations.backfills import Backfills
-from keywire.operations.rematches import Rematches
+from keywire.interests.status import InterestStatus
+from keywire.operations import backfill_orders, rematch_orders
+from keywire.operations.backfill_orders import BackfillPage
+from keywire.operations.operation_log import OperationLog
+from keywire.operations.rematch_orders import RematchPage
+from keywire.operations.rematch_start import RematchStart
 from keywire.operations.replay import Replay
-from keywire.services import health
+from keywire.services import health, operations
 from keywire.services.clients import Clients
 from keywire.storage import layout
+from keywire.storage.notes import Note
 
 
 class HttpServices:
@@ -24,22 +28,32 @@ class HttpServices:
         return health.health(self._clients)
 
     @cached_property
-    def backfills(self) -> Backfills:
-        """Orders and progress of backfills."""
-        return Backfills(self._clients.control, self._clients.queue(layout.BACKFILL_PAGES_QUEUE))
+    def backfills(self) -> OperationLog[BackfillPage, backfill_orders.PageResult]:
+        """The log of backfills."""
+        return operations.backfills(self._clients)
 
     @cached_property
-    def rematches(self) -> Rematches:
-        """Orders and progress of rematches."""
-        return Rematches(self._clients.control, self._clients.queue(layout.REMATCH_QUEUE))
+    def rematches(self) -> OperationLog[RematchPage, rematch_orders.PageResult]:
+        """The log of rematches."""
+        return operations.rematches(self._clients)
+
+    @cached_property
+    def rematch_start(self) -> RematchStart:
+        """Starts rematches."""
+        blob = self._clients.blobs.get_blob_client
+        return RematchStart(
+            log=self.rematches,
+            file=blob(layout.CONFIG_CONTAINER, layout.INTERESTS_BLOB),
+            last_good=blob(layout.CONTROL_CONTAINER, layout.INTERESTS_BLOB),
+            status=Note(blob(layout.CONTROL_CONTAINER, layout.INTERESTS_STATUS_BLOB), InterestStatus),
+        )
 
     @cached_property
     def replay(self) -> Replay:
         """The replay use case."""
         clients = self._clients
         return Replay(
-            queue=JobQueue(clients.queue(layout.EXTRACTION_QUEUE)),
-            pages=lambda name: JobQueue(clients.queue(name)),
+            queue=clients.message_queue,
             poison=lambda name: clients.queue(layout.poison_queue(name), encoded=False),
             documents=clients.keywords,
             control=clients.control,

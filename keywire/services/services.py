@@ -29,7 +29,7 @@ class Services:
     @cached_property
     def job_queue(self) -> JobQueue:
         """The queue of extraction jobs, for signals."""
-        return JobQueue(self.clients.queue(layout.EXTRACTION_QUEUE))
+        return JobQueue(self.clients.message_queue(layout.EXTRACTION_QUEUE))
 
     @cached_property
     def diagnostics_poison(self) -> PoisonQueue:

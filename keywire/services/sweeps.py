@@ -15,8 +15,8 @@ def sweep(clients: Clients, queue: str, signal: Signal) -> Sweep:
     """Return a sweep whose first jobs go to `queue`, and further ones to the backfill queue."""
     return Sweep(
         videos=partial(list_videos, clients.video_indexer.in_lane("backfill")),
-        queue=JobQueue(clients.queue(queue)),
-        backlog=JobQueue(clients.queue(BACKFILL_QUEUE)),
+        queue=JobQueue(clients.message_queue(queue)),
+        backlog=JobQueue(clients.message_queue(BACKFILL_QUEUE)),
         signal=signal,
     )
 

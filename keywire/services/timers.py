@@ -5,7 +5,7 @@ from functools import cached_property
 from keywire.health.health import Health
 from keywire.jobs.poison_keeper import PoisonKeeper
 from keywire.reconciliation.reconciliation import Reconciliation
-from keywire.services import health, sweeps
+from keywire.services import health, operations, sweeps
 from keywire.services.clients import Clients
 from keywire.storage import layout
 
@@ -28,6 +28,7 @@ class TimerServices:
             sweeps.sweep(self._clients, layout.EXTRACTION_QUEUE, "reconciliation"),
             sweeps.document_metadata(self._clients),
             self._clients.control,
+            operations.rematch_videos(self._clients),
         )
 
     @cached_property

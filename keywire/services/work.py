@@ -1,32 +1,66 @@
-"""Wiring of the functions that a queue triggers: extraction, backfill and the pages of operations."""
+"""Wiring of the functions that a queue triggers: extraction, backfill, pages of operations, deliveries."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import cached_property
 
-from keywire.destinations.destinations import Destinations
+import msgspec
+
+from keywire.destinations import delivery
+from keywire.destinations.delivery import Delivery, DeliveryMessage, DeliveryQueue
+from keywire.destinations.destinations import Destination, Destinations
 from keywire.destinations.storage_queue import StorageQueue
 from keywire.extraction.extraction import Extraction
-from keywire.extraction.worker import ExtractionWorker
 from keywire.interests.source import InterestSource
-from keywire.interests.status import InterestStatus
+from keywire.interests.status import FullRematch, InterestStatus
+from keywire.jobs import job as jobs
+from keywire.jobs.job import ExtractionJob
+from keywire.jobs.message import Deferrable
 from keywire.jobs.poison import PoisonQueue
-from keywire.jobs.queue import JobQueue
+from keywire.jobs.worker import Codec, Worker
 from keywire.operations import backfill_orders, rematch_orders
 from keywire.operations.backfill_orders import BackfillPage
 from keywire.operations.backfill_pages import BackfillPages
-from keywire.operations.backfills import Backfills
-from keywire.operations.page_worker import PageWorker
 from keywire.operations.rematch import Rematch
 from keywire.operations.rematch_orders import RematchPage
 from keywire.operations.rematch_pages import RematchPages
-from keywire.operations.rematches import Rematches
-from keywire.services import sweeps
+from keywire.services import operations, sweeps
 from keywire.services.clients import Clients
 from keywire.signals.last_seen import LastSignals
 from keywire.storage import layout
 from keywire.storage.notes import Note
-from keywire.versions.store import BlobDocumentStore
+from keywire.versions.current import CurrentDocuments
+from keywire.versions.history import History
+from keywire.versions.outbox import Outbox
+
+JOBS = Codec(
+    decode=jobs.decode,
+    encode=jobs.encode,
+    span="extract",
+    traceparent=lambda job: job.traceparent,
+    ids=lambda job: f"video={job.video_id} job={job.job_id}",
+)
+REMATCH_PAGES = Codec[RematchPage](
+    decode=rematch_orders.decode_page,
+    encode=lambda page: msgspec.json.encode(page).decode(),
+    span="rematch page",
+    traceparent=lambda page: page.traceparent,
+    ids=lambda page: f"rematch={page.operation_id} page={page.number}",
+)
+BACKFILL_PAGES = Codec[BackfillPage](
+    decode=backfill_orders.decode_page,
+    encode=lambda page: msgspec.json.encode(page).decode(),
+    span="backfill page",
+    traceparent=lambda page: page.traceparent,
+    ids=lambda page: f"backfill={page.operation_id} page={page.number}",
+)
+DELIVERIES = Codec[DeliveryMessage](
+    decode=delivery.decode,
+    encode=delivery.encode,
+    span="deliver",
+    traceparent=lambda message: message.traceparent,
+    ids=lambda message: f"video={message.video_id} edition={message.edition}",
+)
 
 
 class WorkServices:
@@ -36,55 +70,88 @@ class WorkServices:
         self._clients = clients
 
     @cached_property
-    def extraction(self) -> Extraction:
-        """The extraction use case."""
-        clients = self._clients
-        account = clients.settings.video_indexer
-        return Extraction(
-            source=clients.video_indexer,
-            store=BlobDocumentStore(clients.keywords, clients.history, account.account_id),
-            destinations=self._destinations(),
-            interests=self._interests(),
-            account_id=account.account_id,
-            event_source=account.resource_id,
-            service_time=clients.video_indexer.time.passed_at,
-            erase_removed=clients.settings.erase_removed,
-        )
+    def extraction_worker(self) -> Worker[ExtractionJob]:
+        """The worker of the queue `extraction`."""
+        return self._worker(layout.EXTRACTION_QUEUE, JOBS, self._noted(self._extraction))
 
     @cached_property
-    def extraction_worker(self) -> ExtractionWorker:
-        """Process the jobs of the queue `extraction`."""
-        return self._job_worker(layout.EXTRACTION_QUEUE, self.extraction)
-
-    @cached_property
-    def backfill_worker(self) -> ExtractionWorker:
-        """Process the jobs of the queue `backfill`, in the backfill lane of the quota."""
+    def backfill_worker(self) -> Worker[ExtractionJob]:
+        """The worker of the queue `backfill`, which uses the backfill lane of the quota."""
         source = self._clients.video_indexer.in_lane("backfill")
-        return self._job_worker(layout.BACKFILL_QUEUE, replace(self.extraction, source=source))
+        extraction = replace(self._extraction, source=source)
+        return self._worker(layout.BACKFILL_QUEUE, JOBS, self._noted(extraction))
 
     @cached_property
-    def rematch_pages(self) -> PageWorker[RematchPage]:
-        """Process the pages of rematches."""
+    def rematch_worker(self) -> Worker[RematchPage]:
+        """The worker of the pages of rematches."""
         clients = self._clients
         pages = RematchPages(
-            Rematch(extraction=self.extraction),
+            Rematch(outbox=self._outbox, interests=self._interests),
             clients.keywords,
-            Rematches(clients.control, clients.queue(layout.REMATCH_QUEUE)),
+            operations.rematches(clients),
+            Note(clients.control.get_blob_client(layout.FULL_REMATCH_BLOB), FullRematch),
             clients.settings.video_indexer.account_id,
         )
-        return self._page_worker(layout.REMATCH_QUEUE, rematch_orders.read_page, pages.match_page)
+        return self._worker(layout.REMATCH_QUEUE, REMATCH_PAGES, pages.match_page)
 
     @cached_property
-    def backfill_pages(self) -> PageWorker[BackfillPage]:
-        """Process the pages of backfills."""
+    def backfill_pages_worker(self) -> Worker[BackfillPage]:
+        """The worker of the pages of backfills."""
         clients = self._clients
         pages = BackfillPages(
             sweeps.sweep(clients, layout.BACKFILL_QUEUE, "backfill"),
             sweeps.document_metadata(clients),
-            Backfills(clients.control, clients.queue(layout.BACKFILL_PAGES_QUEUE)),
+            operations.backfills(clients),
         )
-        return self._page_worker(layout.BACKFILL_PAGES_QUEUE, backfill_orders.read_page, pages.compare_page)
+        return self._worker(layout.BACKFILL_PAGES_QUEUE, BACKFILL_PAGES, pages.compare_page)
 
+    @cached_property
+    def event_grid_worker(self) -> Worker[DeliveryMessage]:
+        """The worker that delivers editions to the Event Grid topic."""
+        from keywire.destinations import event_grid  # noqa: PLC0415 - its SDK is optional
+
+        endpoint = self._clients.settings.event_grid_endpoint
+        assert endpoint is not None, "the function is registered only if EVENT_GRID_TOPIC_ENDPOINT is set"
+        topic = event_grid.EventGridTopic(event_grid.connect(endpoint, self._clients.credential))
+        deliveries = Delivery(name="event-grid", read_events=self._history.read_events, destination=topic)
+        return self._worker(layout.EVENT_GRID_QUEUE, DELIVERIES, deliveries.deliver)
+
+    @cached_property
+    def _extraction(self) -> Extraction:
+        clients = self._clients
+        return Extraction(
+            source=clients.video_indexer,
+            outbox=self._outbox,
+            account_id=clients.settings.video_indexer.account_id,
+            service_time=clients.video_indexer.time.passed_at,
+            erase_removed=clients.settings.erase_removed,
+        )
+
+    def _noted(self, extraction: Extraction) -> Callable[[ExtractionJob], Awaitable[None]]:
+        last_signals = LastSignals(self._clients.control)
+
+        async def extract(job: ExtractionJob) -> None:
+            await last_signals.note(job)
+            await extraction.extract(job)
+
+        return extract
+
+    @cached_property
+    def _outbox(self) -> Outbox:
+        account = self._clients.settings.video_indexer
+        return Outbox(
+            documents=CurrentDocuments(self._clients.keywords, account.account_id),
+            history=self._history,
+            destinations=self._destinations(),
+            interests=self._interests,
+            event_source=account.resource_id,
+        )
+
+    @cached_property
+    def _history(self) -> History:
+        return History(self._clients.history, self._clients.settings.video_indexer.account_id)
+
+    @cached_property
     def _interests(self) -> InterestSource:
         blob = self._clients.blobs.get_blob_client
         return InterestSource(
@@ -94,29 +161,20 @@ class WorkServices:
         )
 
     def _destinations(self) -> Destinations:
-        queue = StorageQueue(self._clients.queue(layout.EVENTS_QUEUE))
-        endpoint = self._clients.settings.event_grid_endpoint
-        if endpoint is None:
-            return Destinations(queue)
-        from keywire.destinations import event_grid  # noqa: PLC0415 - its SDK is optional
+        destinations: dict[str, Destination] = {
+            "queue": StorageQueue(self._clients.queue(layout.EVENTS_QUEUE))
+        }
+        if self._clients.settings.event_grid_endpoint is not None:
+            queue = self._clients.message_queue(layout.EVENT_GRID_QUEUE)
+            destinations["event-grid"] = DeliveryQueue(queue)
+        return Destinations(destinations)
 
-        topic = event_grid.EventGridTopic(event_grid.connect(endpoint, self._clients.credential))
-        return Destinations(queue, topic)
-
-    def _job_worker(self, queue: str, extraction: Extraction) -> ExtractionWorker:
-        return ExtractionWorker(
-            extraction=extraction,
-            last_signals=LastSignals(self._clients.control),
-            queue=JobQueue(self._clients.queue(queue)),
-            poison=PoisonQueue(self._clients.queue(layout.poison_queue(queue))),
-        )
-
-    def _page_worker[P](
-        self, queue: str, read: Callable[[bytes], P], do: Callable[[P], Awaitable[None]]
-    ) -> PageWorker[P]:
-        return PageWorker(
-            read=read,
-            do=do,
-            queue=JobQueue(self._clients.queue(queue)),
+    def _worker[M: Deferrable](
+        self, queue: str, codec: Codec[M], work: Callable[[M], Awaitable[object]]
+    ) -> Worker[M]:
+        return Worker(
+            codec=codec,
+            work=work,
+            queue=self._clients.message_queue(queue),
             poison=PoisonQueue(self._clients.queue(layout.poison_queue(queue))),
         )

@@ -12,6 +12,7 @@ CONTAINERS: Final = (KEYWORDS_CONTAINER, HISTORY_CONTAINER, CONFIG_CONTAINER, CO
 # Blobs: the interests file is in `config`, the copy of the last good one and everything else in `control`.
 INTERESTS_BLOB: Final = "interests.json"
 INTERESTS_STATUS_BLOB: Final = "interests-status.json"
+FULL_REMATCH_BLOB: Final = "rematch-completed.json"
 QUOTA_BLOB: Final = "quota.json"
 RECONCILIATION_BLOB: Final = "reconciliation.json"
 RECONCILIATION_LOCK_BLOB: Final = "reconciliation.lock"
@@ -23,12 +24,13 @@ BACKFILL_FOLDER: Final = "backfill"
 REMATCH_FOLDER: Final = "rematch"
 REPLAYS_FOLDER: Final = "replays"
 
-# Queues. Functions read the work queues; consumers read the events.
+# Queues. Functions read the work queues (the last one delivers to the Event Grid topic); consumers read the events.
 EXTRACTION_QUEUE: Final = "extraction"
 BACKFILL_QUEUE: Final = "backfill"
 BACKFILL_PAGES_QUEUE: Final = "backfill-pages"
 REMATCH_QUEUE: Final = "rematch"
 EVENTS_QUEUE: Final = "personalization-events"
+EVENT_GRID_QUEUE: Final = "deliver-event-grid"
 # Records of Video Indexer's log that could not be read or queued; an Event Hub has no poison queue.
 DIAGNOSTICS_POISON_QUEUE: Final = "diagnostics-poison"
 
@@ -41,6 +43,12 @@ def poison_queue(queue: str) -> str:
     return f"{queue}-poison"
 
 
-WORK_QUEUES: Final = (EXTRACTION_QUEUE, BACKFILL_QUEUE, BACKFILL_PAGES_QUEUE, REMATCH_QUEUE)
+WORK_QUEUES: Final = (
+    EXTRACTION_QUEUE,
+    BACKFILL_QUEUE,
+    BACKFILL_PAGES_QUEUE,
+    REMATCH_QUEUE,
+    EVENT_GRID_QUEUE,
+)
 POISON_QUEUES: Final = (*map(poison_queue, WORK_QUEUES), DIAGNOSTICS_POISON_QUEUE)
 ALL_QUEUES: Final = (*WORK_QUEUES, EVENTS_QUEUE, *POISON_QUEUES)

@@ -93,15 +93,15 @@ def _judge_video(snapshot: Snapshot, video: Video, result: Audit, events: _Event
     result.documents_expected += not must_be
     found, problems = versions.chain(snapshot, video.id)
     result.sequence_gaps += sum("not in the history" in problem for problem in problems)
+    allowed = [versions.with_references(history, found) for history in allowed]
     history, wrong = _best(snapshot, video, allowed, found)
     problems += wrong
     result.findings += [f"video={video.id} {problem}" for problem in problems]
     result.documents += not problems
     expected = expected_events.of_history(video.id, history)
     for number, (path, _) in enumerate(found, start=1):
-        _judge_list(
-            snapshot, video, path, [each for each in expected if each.version == number], result, events
-        )
+        wanted = [each for each in expected if each.version == number]
+        _judge_editions(snapshot, video, path, number, wanted, result, events)
     events.missing += [each.key for each in expected if each.version > len(found)]
 
 
@@ -129,20 +129,27 @@ def _best(
     return history, problems
 
 
-def _judge_list(
-    snapshot: Snapshot, video: Video, path: str, expected: list[Expected], result: Audit, events: _Events
+def _judge_editions(
+    snapshot: Snapshot,
+    video: Video,
+    path: str,
+    version: int,
+    expected: list[Expected],
+    result: Audit,
+    events: _Events,
 ) -> None:
     """The stored events of one version: each that is right is expected everywhere, all others are foreign."""
     open_ones = {each.key: each for each in expected}
-    body = snapshot.history.get(f"{path}.events.ndjson", b"")
-    for line in body.splitlines():
+    for edition, line in versions.sent_events(snapshot, video.id, version):
         event = json.loads(line)
-        wanted = open_ones.pop((event["subject"], event["type"], int(event["sequence"])), None)
+        wanted = open_ones.pop((event["subject"], event["type"], version), None)
         if wanted is None:
             result.findings.append(f"video={video.id} stores an event too many: {_said(event)}")
             continue
         told = _readable(
-            expected_events.problems_of(event, wanted, snapshot=snapshot, video=video, path=path)
+            expected_events.problems_of(
+                event, wanted, snapshot=snapshot, video=video, path=path, edition=edition
+            )
         )
         problems = [f"video={video.id} event={_said(event)} {problem}" for problem in told]
         if event["id"] in events.stored:

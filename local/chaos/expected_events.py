@@ -64,7 +64,7 @@ def of_history(video_id: str, history: Sequence[Outcome]) -> list[Expected]:
 
 
 def problems_of(
-    event: Json, expected: Expected, *, snapshot: Snapshot, video: Video, path: str
+    event: Json, expected: Expected, *, snapshot: Snapshot, video: Video, path: str, edition: int
 ) -> Iterator[str]:
     """What is wrong with an event of the version at `path`."""
     stored = snapshot.history[f"{path}.json"]
@@ -77,7 +77,7 @@ def problems_of(
         "time": version["extractedAt"],
         "datacontenttype": "application/json",
         "dataschema": f"urn:keywire:schema:{expected.type}",
-        "sequence": f"{expected.version:09d}",
+        "sequence": f"{edition:09d}",
         "partitionkey": video.id,
     }
     about = {"accountId": snapshot.account_id, "videoId": video.id, "version": expected.version}

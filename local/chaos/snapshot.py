@@ -3,8 +3,12 @@
 Plain values, so that the audit of them is pure and a test can make and break them.
 """
 
+import base64
+import binascii
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 
@@ -79,3 +83,12 @@ class Snapshot:
     unreadable_jobs: tuple[str, ...] = ()
     storage_stopped: bool = False
     dead_letters: int = 0
+
+    @cached_property
+    def queued_bodies(self) -> frozenset[bytes]:
+        """The messages on the events' queue, decoded; one that is not base64 is left out."""
+        found = set()
+        for text in self.queued:
+            with suppress(binascii.Error):
+                found.add(base64.b64decode(text, validate=True))
+        return frozenset(found)

@@ -70,7 +70,39 @@ def chain(snapshot: Snapshot, video_id: str) -> tuple[list[tuple[str, Json]], li
         problems.append(f"version {number + 1} has the wrong one before it")
     if not document.metadata.get("version") == document.metadata.get("published") == str(current["version"]):
         problems.append(f"version {current['version']} is not marked published")
+    if document.metadata.get("edition") != document.metadata.get("sent"):
+        problems.append(f"edition {document.metadata.get('edition')} is not marked sent")
     return found, problems
+
+
+def with_references(history: tuple[Outcome, ...], found: Sequence[tuple[str, Json]]) -> tuple[Outcome, ...]:
+    """The history, with an outcome twice where a later signal brought the uploader's reference to it."""
+    expanded = list(history)
+    for place in range(1, len(found)):
+        before, version = found[place - 1][1], found[place][1]
+        is_new = before["reference"] is None and version["reference"] is not None
+        if is_new and before["contentHash"] == version["contentHash"] and place <= len(expanded):
+            expanded.insert(place, expanded[place - 1])
+    return tuple(expanded)
+
+
+def sent_events(snapshot: Snapshot, video_id: str, version: int) -> list[tuple[int, bytes]]:
+    """The events of a version's editions, each with the edition's number.
+
+    A list that its document never named was never sent, and does not count.
+    """
+    named = snapshot.documents[video_id].metadata.get("list")
+    prefix = f"{snapshot.account_id}/{video_id}/e"
+    found = []
+    for path, body in sorted(snapshot.history.items()):
+        lines = body.splitlines() if path.startswith(prefix) and path.endswith(".events.ndjson") else []
+        about = [json.loads(line) for line in lines]
+        if not about or about[0]["data"].get("version", version) != version:
+            continue
+        if path.rpartition("/")[2] == named or not snapshot.queued_bodies.isdisjoint(lines):
+            edition = int(path.rpartition("/e")[2][:6])
+            found += [(edition, line) for line in lines]
+    return found
 
 
 def problems_of(

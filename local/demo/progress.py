@@ -7,7 +7,7 @@ import msgspec
 
 from keywire.events.interests import MATCHED, WITHDRAWN
 from keywire.storage.layout import EVENTS_QUEUE, KEYWORDS_CONTAINER
-from keywire.versions.store import PUBLISHED, VERSION
+from keywire.versions.status import read_status
 from local.demo.inputs import Input
 from local.stack import LocalStack
 
@@ -89,7 +89,8 @@ class Watcher:
         async for blob in self._documents.list_blobs(include=["metadata"]):
             video = known.get(blob.name.rpartition("/")[2].removesuffix(".json"))
             if video is not None and blob.metadata:
-                video.version, video.published = int(blob.metadata[VERSION]), int(blob.metadata[PUBLISHED])
+                status = read_status(blob.metadata)
+                video.version, video.published = status.version, status.published
                 video.etag = blob.etag
         # After the documents: of a version that says it is published, every event is on the queue by now.
         await self._read_events(known)

@@ -25,6 +25,7 @@ AZURITE_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1
 ONLY_HTTP = {
     "function:extraction": 0,
     "function:rematch": 0,
+    "function:deliver_event_grid": 0,
     "function:backfill": 0,
     "function:backfill_pages": 0,
     "function:reconciliation": 0,

@@ -143,7 +143,12 @@ async def test_a_run_fails_only_when_nothing_can_be_put_aside_either(listening: 
             for name, value in listening.app_environment().items()
             if not name.startswith("InsightsStorage__")
         } | {"InsightsStorage": service.connection_string}
-        only = {"function:extraction": 0, "function:backfill": 0, "function:rematch": 0}
+        only = {
+            "function:extraction": 0,
+            "function:backfill": 0,
+            "function:rematch": 0,
+            "function:deliver_event_grid": 0,
+        }
         async with FunctionsHost(PROJECT, environment, only) as host, listening.client() as client:
             url = f"{host.processes['function:diagnostics'][0].url}/emulator/eventhubs/video-indexer-log"
             batch = [json.dumps(finished(listening, "never-there")), "not JSON"]

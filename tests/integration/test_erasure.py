@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 
+from keywire.documents.document import KeywordDocument
 from keywire.extraction.extraction import Outcome
 from keywire.jobs.job import ExtractionJob
-from keywire.versions.store import BlobDocumentStore
+from keywire.versions.history import History
 from keywire.video_indexer.errors import GoneError
 from local.storage import InsightsStorage
-from tests.support.builders import VIDEO_ID, index, keyword
+from tests.support.builders import index, keyword
 from tests.support.world import World, job
 
 A = index([keyword("harbour cranes")])
@@ -31,7 +32,7 @@ async def run(world: World, **options: Any) -> Outcome:
 
 
 async def versions(world: World) -> list[str]:
-    return [name[:6] for name, body in (await world.history()).items() if body]
+    return sorted(name.partition("-")[0] for name, body in (await world.history()).items() if body)
 
 
 async def test_only_the_tombstone_is_left_and_consumers_were_told_before(insights: InsightsStorage) -> None:
@@ -41,8 +42,8 @@ async def test_only_the_tombstone_is_left_and_consumers_were_told_before(insight
         world.source.body = B
         await run(world)
         await world.set_interests(FERRIES, {"id": "cranes", "name": "Cranes", "anyOf": ["crane"]})
-        await world.rematch().rematch(VIDEO_ID, only=None, dry_run=False, traceparent=None)
-        assert len(await versions(world)) == 5
+        await world.rematch()
+        assert await versions(world) == ["000001", "000002", "e000001", "e000002", "e000003", "e000003"]
         await remove(world)
         assert await run(world) is Outcome.PUBLISHED
         history = await world.history()
@@ -58,7 +59,7 @@ async def test_without_the_setting_history_stays(insights: InsightsStorage) -> N
         await run(world)
         await remove(world)
         await run(world, extraction={"erase_removed": False})
-        assert await versions(world) == ["000001", "000001", "000002", "000002"]
+        assert await versions(world) == ["000001", "000002", "e000001", "e000002"]
 
 
 async def test_numbering_goes_on_where_the_video_comes_back(insights: InsightsStorage) -> None:
@@ -74,20 +75,21 @@ async def test_numbering_goes_on_where_the_video_comes_back(insights: InsightsSt
         assert document.version == 3
         told = await world.queued()
         assert sum(b"interest.matched" in event and b'"000000003"' in event for event in told) == 1
-        assert await versions(world) == ["000002", "000003", "000003"]
+        assert await versions(world) == ["000002", "000003", "e000003"]
 
 
 async def test_an_erasure_that_was_interrupted_is_done_by_the_next_job(insights: InsightsStorage) -> None:
-    class Interrupted(BlobDocumentStore):
-        async def erase_before(self, tombstone: Any) -> int:
+    class Interrupted(History):
+        async def erase(self, tombstone: KeywordDocument, keep: str | None, *, empty: bool) -> int:
             raise ConnectionError(tombstone.video_id)
 
     async with World(insights, A) as world:
         await run(world)
         await remove(world)
-        store = Interrupted(world._current, world._history, world.account_id)
+        history = Interrupted(world.history_container, world.account_id)
+        outbox = dataclasses.replace(world.outbox(), history=history)
         with pytest.raises(ConnectionError):
-            await run(world, extraction={"store": store})
+            await run(world, extraction={"outbox": outbox})
         assert len(await versions(world)) == 4
         assert await run(world) is Outcome.UNCHANGED
         assert await versions(world) == ["000002"]

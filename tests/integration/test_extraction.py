@@ -1,23 +1,28 @@
 """Extraction on real storage: the order of effects, crashes between them, and many jobs at once."""
 
 import asyncio
-from collections.abc import Sequence
+import dataclasses
+import json
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 from azure.core.exceptions import ResourceExistsError
 from azure.storage.blob.aio import ContainerClient
 
+from keywire.destinations.event_batch import EventBatch
 from keywire.documents.document import KeywordDocument
-from keywire.extraction import extraction
 from keywire.extraction.extraction import Outcome
-from keywire.storage.layout import HISTORY_CONTAINER, KEYWORDS_CONTAINER
-from keywire.versions.store import BlobDocumentStore, ConflictError, EventList, PublicationStatus, Stored
+from keywire.versions.current import ConflictError, CurrentDocuments
+from keywire.versions.history import History
+from keywire.versions.status import PublicationStatus
 from keywire.video_indexer.errors import NotReadyError, TransientError, UnusableError
 from keywire.video_indexer.service_time import CLOCK_DIFFERENCE
 from local.storage import InsightsStorage
 from tests.support.builders import index, keyword
+from tests.support.crashing import VERSION_EFFECTS, CrashError, Crashing
 from tests.support.world import World, job
 
 A = index([keyword("one"), keyword("two")])
@@ -100,7 +105,7 @@ async def test_a_video_that_is_still_indexed_leaves_nothing_behind(
     async with World(insights, index(None, state=state)) as world:
         with pytest.raises(NotReadyError):
             await world.run()
-        assert await world.store.read(job().video_id) is None
+        assert await world.outbox().documents.read(job().video_id) is None
 
 
 async def test_a_state_that_nobody_knows_is_not_taken_for_a_document(insights: InsightsStorage) -> None:
@@ -109,98 +114,15 @@ async def test_a_state_that_nobody_knows_is_not_taken_for_a_document(insights: I
             await world.run()
 
 
-class Crash(BaseException):
-    """The process is gone: nothing after this happens."""
-
-
-class Crashing:
-    """A store and a publisher whose process dies around one of their effects."""
-
-    EFFECTS = ("create_version", "create_events", "replace", "publish", "mark")
-    name = "crashing"
-
-    def __init__(self, world: World, effect: str, *, after: bool) -> None:
-        self._world = world
-        self._effect = effect
-        self._after = after
-
-    async def _do(self, effect: str, action: Any) -> Any:
-        if effect == self._effect and not self._after:
-            action.close()
-            raise Crash
-        result = await action
-        if effect == self._effect:
-            raise Crash
-        return result
-
-    async def read(self, video_id: str) -> Stored | None:
-        return await self._world.store.read(video_id)
-
-    def version_url(self, document: KeywordDocument) -> str:
-        return self._world.store.version_url(document)
-
-    def own_events(self, document: KeywordDocument) -> EventList:
-        return self._world.store.own_events(document)
-
-    async def event_lists(self, document: KeywordDocument) -> list[EventList]:
-        return await self._world.store.event_lists(document)
-
-    async def read_list(self, event_list: EventList) -> bytes:
-        return await self._world.store.read_list(event_list)
-
-    async def read_version(self, video_id: str, version: int, content_hash: str) -> KeywordDocument:
-        return await self._world.store.read_version(video_id, version, content_hash)
-
-    async def create_rematch(self, document: KeywordDocument, number: int, events: bytes) -> EventList:
-        created: EventList = await self._do(
-            "create_rematch", self._world.store.create_rematch(document, number, events)
-        )
-        return created
-
-    async def claim_list(self, event_list: EventList) -> None:
-        await self._world.store.claim_list(event_list)
-
-    async def remove_list(self, event_list: EventList) -> None:
-        await self._world.store.remove_list(event_list)
-
-    async def erase_before(self, tombstone: KeywordDocument) -> int:
-        return await self._world.store.erase_before(tombstone)
-
-    async def mark_list_published(self, event_list: EventList) -> None:
-        await self._do("mark_list_published", self._world.store.mark_list_published(event_list))
-
-    async def remove_version(self, document: KeywordDocument) -> None:
-        await self._world.store.remove_version(document)
-
-    async def create_version(self, document: KeywordDocument) -> tuple[bytes, str]:
-        created: tuple[bytes, str] = await self._do(
-            "create_version", self._world.store.create_version(document)
-        )
-        return created
-
-    async def create_events(self, document: KeywordDocument, events: bytes) -> bytes:
-        created: bytes = await self._do("create_events", self._world.store.create_events(document, events))
-        return created
-
-    async def replace(self, video_id: str, body: bytes, marks: PublicationStatus, etag: str | None) -> str:
-        return str(await self._do("replace", self._world.store.replace(video_id, body, marks, etag)))
-
-    async def mark(self, video_id: str, marks: PublicationStatus, etag: str) -> str:
-        return str(await self._do("mark", self._world.store.mark(video_id, marks, etag)))
-
-    async def publish(self, events: Sequence[bytes]) -> None:
-        await self._do("publish", self._world.publisher.publish(events))
-
-
 crashes = pytest.mark.parametrize(
-    ("effect", "after"), [(effect, after) for effect in Crashing.EFFECTS for after in (False, True)]
+    ("effect", "after"), [(effect, after) for effect in VERSION_EFFECTS for after in (False, True)]
 )
 
 
 async def crash(world: World, effect: str, *, after: bool) -> None:
-    dying = Crashing(world, effect, after=after)
-    with pytest.raises(Crash):
-        await world.extraction(dying, dying).extract(job())
+    dying = Crashing(effect, after=after)
+    with pytest.raises(CrashError):
+        await world.extraction(crashing=dying).extract(job())
 
 
 @crashes
@@ -229,23 +151,24 @@ async def test_a_crash_on_the_second_version_is_healed_too(
 
 
 @crashes
-async def test_a_version_that_crashed_before_it_was_published_is_published_before_the_next(
+async def test_an_edition_that_was_not_sent_is_sent_before_the_next_one(
     insights: InsightsStorage, effect: str, *, after: bool
 ) -> None:
     async with World(insights, A) as world:
         await crash(world, effect, after=after)
         world.source.body = B
         await world.run()
-        replaced = effect in {"publish", "mark"} or (effect == "replace" and after)
-        document, _, _ = await world.current()
-        assert document.version == (2 if replaced else 1)
-        if replaced:
-            assert len(await world.audit()) == 2
+        swapped = effect in {"send", "mark"} or (effect == "swap" and after)
+        types = [event.type for event in await world.audit()]
+        if swapped:
+            assert types == ["keywire.keywords.extracted.v1", "keywire.keywords.changed.v1"]
+        else:
+            assert len(types) == 1
 
 
 async def test_a_crash_after_sending_sends_the_same_bytes_again(insights: InsightsStorage) -> None:
     async with World(insights, A) as world:
-        await crash(world, "publish", after=True)
+        await crash(world, "send", after=True)
         await world.run()
         first, second = await world.queued()
         assert first == second
@@ -324,49 +247,45 @@ async def test_an_answer_that_is_older_than_one_that_changed_nothing_never_wins(
         assert await world.run() is Outcome.UNCHANGED
         document, _, _ = await world.current()
         assert [kept["text"] for kept in document.keywords] == ["one", "two"]
-        # Its files stay: another job may just then be about to make them the next version.
-        assert len(await world.audit(leftover="000002")) == 1
+        assert len(await world.audit()) == 1
 
 
-async def test_a_version_that_lost_to_a_mark_and_was_never_taken_up_is_cleared_away(
+async def test_a_version_that_lost_a_race_is_discarded_once_its_number_is_taken(
     insights: InsightsStorage,
 ) -> None:
-    class Overtaken(Crashing):
-        """Between the first version's files and its swap, the document is marked and the content moves on."""
-
-        swapped = False
-
-        async def replace(
-            self, video_id: str, body: bytes, marks: PublicationStatus, etag: str | None
-        ) -> str:
-            if not self.swapped:
-                self.swapped = True
-                world.source.body = A
-                assert await world.run() is Outcome.UNCHANGED
-                world.source.body = C
-            return await world.store.replace(video_id, body, marks, etag)
-
     async with World(insights, A) as world:
         await world.run()
+
+        async def be_overtaken(number: int) -> None:
+            if number == 2:
+                world.source.body = C
+                assert await world.run() is Outcome.PUBLISHED
+
+        overtaken = world.extraction()
+        write = overtaken.outbox.history.create_version
+
+        async def write_and_be_overtaken(document: KeywordDocument) -> bytes:
+            body = await write(document)
+            if document.keywords[0]["text"] == "two":
+                await be_overtaken(2)
+            return body
+
+        overtaken.outbox.history.create_version = write_and_be_overtaken  # type: ignore[method-assign]
         world.source.body = B
-        store = Overtaken(world, "none", after=False)
-        assert await world.extraction(store).extract(job()) is Outcome.PUBLISHED
-        document, _, _ = await world.current()
-        assert [kept["text"] for kept in document.keywords] == ["three"]
+        assert await overtaken.extract(job()) is Outcome.UNCHANGED
+        versions = [name for name in await world.history() if re.fullmatch(r"\d+-\w+\.json", name)]
+        assert len(versions) == 2
         assert len(await world.audit()) == 2
 
 
 class LoserEnds:
-    """A history container in which a file that turns out to exist is taken away by its writer, just then."""
+    """A history container in which a file that exists is discarded by its writer, just then."""
 
     def __init__(self, container: ContainerClient) -> None:
         self._container = container
 
-    def list_blobs(self, *arguments: Any, **options: Any) -> Any:
-        return self._container.list_blobs(*arguments, **options)
-
-    async def download_blob(self, name: str) -> Any:
-        return await self._container.download_blob(name)
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._container, name)
 
     def get_blob_client(self, name: str) -> Any:
         blob = self._container.get_blob_client(name)
@@ -383,34 +302,24 @@ class LoserEnds:
         return blob
 
 
-async def test_a_version_that_its_loser_takes_away_meanwhile_costs_no_try(insights: InsightsStorage) -> None:
+async def test_a_version_that_its_writer_discards_meanwhile_is_written_again(
+    insights: InsightsStorage,
+) -> None:
     async with World(insights, A) as world:
         await world.run()
         world.source.body = B
         await crash(world, "create_version", after=True)
-        history: Any = LoserEnds(insights.blobs.get_container_client(HISTORY_CONTAINER))
-        current = insights.blobs.get_container_client(KEYWORDS_CONTAINER)
-        store = BlobDocumentStore(current, history, world.account_id)
-        assert await world.extraction(store).extract(job()) is Outcome.PUBLISHED
+        outbox = world.outbox()
+        history: Any = LoserEnds(world.history_container)
+        outbox = dataclasses.replace(outbox, history=History(history, world.account_id))
+        extraction = dataclasses.replace(world.extraction(), outbox=outbox)
+        assert await extraction.extract(job()) is Outcome.PUBLISHED
         assert len(await world.audit()) == 2
 
 
 async def test_an_answer_about_another_video_is_not_taken(insights: InsightsStorage) -> None:
     async with World(insights, index([], id="another")) as world:
         with pytest.raises(UnusableError, match="another one"):
-            await world.run()
-
-
-async def test_a_job_that_takes_too_long_ends_before_the_host_ends_it(
-    insights: InsightsStorage, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def wait(_: int) -> None:
-        await asyncio.Event().wait()
-
-    monkeypatch.setattr(extraction, "TOTAL_SECONDS", 0.5)
-    async with World(insights, A) as world:
-        world.source.before_answering = wait
-        with pytest.raises(TransientError, match="took over"):
             await world.run()
 
 
@@ -425,47 +334,112 @@ async def test_changes_and_jobs_at_random_end_in_one_chain_without_a_gap(insight
         await asyncio.gather(*(change_and_tell(body) for body in bodies))
         await world.run()
         events = await world.audit()
-        assert [event.sequence for event in events] == [f"{number + 1:09d}" for number in range(len(events))]
+        assert len({event.sequence for event in events}) == len(events)
         document, _, _ = await world.current()
         assert document.keywords[0]["confidence"] == 0.5
 
 
-async def test_a_document_written_by_hand_without_its_marks_is_published_again(
+async def test_a_document_that_lost_its_metadata_is_told_in_an_edition_of_its_own(
     insights: InsightsStorage,
 ) -> None:
     async with World(insights, A) as world:
         await world.run()
         _, body, _ = await world.current()
-        container = insights.blobs.get_container_client("keywords")
-        await container.upload_blob(f"{world.account_id}/{job().video_id}.json", body, overwrite=True)
+        await world.current_container.upload_blob(
+            f"{world.account_id}/{job().video_id}.json", body, overwrite=True
+        )
         assert await world.run() is Outcome.UNCHANGED
-        assert len(await world.audit()) == 1
+        first, second = await world.audit()
+        assert (first.type, second.type) == (first.type, first.type)
+        assert (first.sequence, second.sequence) == ("000000001", "000000002")
+        assert first.id != second.id
 
 
-async def test_a_failure_of_a_destination_leaves_the_version_to_be_published(
-    insights: InsightsStorage,
-) -> None:
+async def test_a_failure_of_a_destination_leaves_the_edition_to_be_sent(insights: InsightsStorage) -> None:
     class Refusing:
-        name = "refusing"
-
-        async def publish(self, events: Sequence[bytes]) -> None:
+        async def send(self, batch: EventBatch) -> None:
             raise TransientError("the destination is down")
 
     async with World(insights, A) as world:
         with pytest.raises(TransientError):
-            await world.extraction(publisher=Refusing()).extract(job())
+            await world.extraction(destinations={"refusing": Refusing()}).extract(job())
         assert await world.queued() == []
         await world.run()
         assert len(await world.audit()) == 1
 
 
-async def test_jobs_that_lose_every_race_end_in_an_error_and_not_in_a_loop(insights: InsightsStorage) -> None:
-    class Losing(Crashing):
+async def test_a_job_that_loses_every_race_fails_instead_of_looping(insights: InsightsStorage) -> None:
+    class Losing(CurrentDocuments):
         async def replace(
-            self, video_id: str, body: bytes, marks: PublicationStatus, etag: str | None
+            self, video_id: str, body: bytes, status: PublicationStatus, etag: str | None
         ) -> str:
             raise ConflictError(video_id)
 
     async with World(insights, A) as world:
-        with pytest.raises(ConflictError, match="20 times"):
-            await world.extraction(Losing(world, "none", after=False)).extract(job())
+        losing = Losing(world.current_container, world.account_id)
+        outbox = dataclasses.replace(world.outbox(), documents=losing)
+        with pytest.raises(TransientError, match="20 times"):
+            await dataclasses.replace(world.extraction(), outbox=outbox).extract(job())
+
+
+@pytest.mark.parametrize("change", [{}, {"edition": "x"}, {"asof": "yesterday"}, {"version": "7"}])
+async def test_metadata_that_was_broken_by_hand_is_written_again(
+    insights: InsightsStorage, change: dict[str, str]
+) -> None:
+    async with World(insights, A) as world:
+        await world.run()
+        _, _, metadata = await world.current()
+        await world.set_metadata((metadata | change) if change else {})
+        assert await world.run() is Outcome.UNCHANGED
+        world.source.body = B
+        assert await world.run() is Outcome.PUBLISHED
+        events = await world.audit()
+        assert len({event.sequence for event in events}) == len(events)
+
+
+async def test_a_reference_that_comes_with_a_later_signal_is_a_version_without_changes(
+    insights: InsightsStorage,
+) -> None:
+    async with World(insights, A) as world:
+        await world.run()
+        with_reference = msgspec.structs.replace(job(), reference="cms-4711")
+        assert await world.extraction().extract(with_reference) is Outcome.PUBLISHED
+        document, _, _ = await world.current()
+        assert (document.version, document.reference) == (2, "cms-4711")
+        assert document.content_hash == document.previous_hash
+        # A signal without a reference keeps it, and the same one is no news.
+        assert await world.run() is Outcome.UNCHANGED
+        assert await world.extraction().extract(with_reference) is Outcome.UNCHANGED
+        changed = [json.loads(line) for line in await world.all_events() if b"changed.v1" in line]
+        assert [(each["data"]["added"], each["data"]["removed"]) for each in changed] == [([], [])]
+        await world.audit()
+
+
+async def test_a_lost_current_document_is_followed_by_a_version_with_a_higher_number_and_sequence(
+    insights: InsightsStorage,
+) -> None:
+    async with World(insights, A) as world:
+        await world.run()
+        world.source.body = B
+        await world.run()
+        await world.delete_current()
+        world.source.body = C
+        assert await world.run() is Outcome.PUBLISHED
+        document, _, _ = await world.current()
+        assert document.version == 3
+        events = await world.audit()
+        assert [event.sequence for event in events] == ["000000001", "000000002", "000000003"]
+
+
+async def test_a_lost_current_document_of_the_same_content_comes_back_as_its_version(
+    insights: InsightsStorage,
+) -> None:
+    async with World(insights, A) as world:
+        await world.run()
+        world.source.body = B
+        await world.run()
+        await world.delete_current()
+        assert await world.run() is Outcome.PUBLISHED
+        document, _, _ = await world.current()
+        assert document.version == 2
+        assert [event.sequence for event in await world.audit()] == ["000000001", "000000002", "000000003"]

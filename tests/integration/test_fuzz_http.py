@@ -87,9 +87,12 @@ def check_job(answer: Answer, job: dict[str, Any] | None, query: bytes, referenc
         "jobId": said["jobId"],
         "signal": "callback",
         "attempts": 0,
+        "notFound": 0,
+        "firstFailedAt": None,
         "lastError": None,
         "asOf": None,
         "reference": reference,
+        "destination": None,
         "jobVersion": 1,
     }
 

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from emulators.framework.checkout import PROJECT
 from keywire.jobs import job as jobs
 from keywire.jobs import poison
-from keywire.jobs.job import ExtractionJob, InvalidJobError, NewerJobError
+from keywire.jobs.job import ExtractionJob
+from keywire.jobs.message import InvalidMessageError, NewerMessageError
 from keywire.jobs.poison_keeper import CRASHED
 from keywire.operations import backfill_orders, rematch_orders
 from keywire.storage import layout
@@ -31,8 +32,8 @@ BATCH = 20
 BATCHES = settings(max_examples=settings().max_examples // BATCH, phases=[Phase.generate])
 OPERATION = "0123456789abcdef" * 2
 READ_PAGE: dict[str, Callable[[bytes], object]] = {
-    layout.REMATCH_QUEUE: rematch_orders.read_page,
-    layout.BACKFILL_PAGES_QUEUE: backfill_orders.read_page,
+    layout.REMATCH_QUEUE: rematch_orders.decode_page,
+    layout.BACKFILL_PAGES_QUEUE: backfill_orders.decode_page,
 }
 PAGES: dict[str, dict[str, Any]] = {
     layout.REMATCH_QUEUE: {"request": {"interests": ["film"]}, "page": 2, "marker": None},
@@ -174,15 +175,17 @@ async def test_a_message_is_a_job_or_is_kept_or_is_given_up_with_a_reason(
             continue
         try:
             job = jobs.decode(body)
-        except NewerJobError as error:
+        except NewerMessageError as error:
             if error.received_at and (datetime.now(UTC) - error.received_at).days < 1:
                 left[queue] += 1  # a newer instance may come
             else:
                 given_up[queue][body[: poison.MAX_BODY]] += 1
-        except InvalidJobError:
+        except InvalidMessageError:
             given_up[queue][body[: poison.MAX_BODY]] += 1
         else:
-            left[queue] += job.attempts == 0  # asked about once more; never there: nothing to do
+            left[queue] += (
+                job.not_found == 0
+            )  # asked for once more; if it is not found again, nothing is left
     await settled(workers, batch, left)
     for queue in left:
         assert await poisoned(workers, queue, most=BATCH) == given_up[queue]

@@ -7,7 +7,7 @@ import re
 import time
 import uuid
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -20,13 +20,21 @@ from azure.storage.queue.aio import QueueClient
 
 from keywire import ids
 from keywire.extraction.extraction import Extraction
+from keywire.interests.status import FullRematch, InterestStatus
 from keywire.jobs import job as jobs
 from keywire.jobs.job import ExtractionJob
-from keywire.jobs.queue import JobQueue
+from keywire.jobs.queue import JobQueue, MessageQueue
 from keywire.operations import backfill_pages
-from keywire.operations.backfill_orders import BackfillPage, BackfillRequest, BackfillStatus, read_page
+from keywire.operations.backfill_orders import (
+    BackfillPage,
+    BackfillRequest,
+    BackfillStatus,
+    PageResult,
+    decode_page,
+    status_of,
+)
 from keywire.operations.backfill_pages import BackfillPages
-from keywire.operations.backfills import Backfills
+from keywire.operations.operation_log import OperationLog
 from keywire.reconciliation import reconciliation, sweep
 from keywire.reconciliation.document_metadata import DocumentMetadata
 from keywire.reconciliation.reconciliation import Reconciliation
@@ -35,12 +43,14 @@ from keywire.reconciliation.sweep import Sweep
 from keywire.storage import lease
 from keywire.storage.layout import (
     CONTROL_CONTAINER,
+    FULL_REMATCH_BLOB,
+    INTERESTS_STATUS_BLOB,
     KEYWORDS_CONTAINER,
     QUOTA_BLOB,
     RECONCILIATION_BLOB,
     RECONCILIATION_LOCK_BLOB,
 )
-from keywire.versions.store import AS_OF, PUBLISHED, VERSION
+from keywire.storage.notes import Note
 from keywire.video_indexer import quota_ledger
 from keywire.video_indexer.errors import MisconfiguredError, ThrottledError, TransientError
 from keywire.video_indexer.listing import ListPage, list_videos
@@ -90,8 +100,15 @@ class Account:
         self.pages = insights.queue(f"pages-{name}")
         self.documents = insights.blobs.get_container_client(KEYWORDS_CONTAINER)
         self.marks = DocumentMetadata(self.documents, world.account_id)
-        self.backfills = Backfills(self.control, self.pages)
+        self.backfills = OperationLog(
+            self.control,
+            MessageQueue(self.pages),
+            kind="backfill",
+            decode=decode_page,
+            result_type=PageResult,
+        )
         self.slept: list[float] = []
+        self.rematched: list[str] = []
         self.page_size = 1000
         self.before_page: Callable[[int], Awaitable[None]] = _nothing
         self.after_page: Callable[[ListPage], Awaitable[None]] = _nothing
@@ -114,15 +131,18 @@ class Account:
 
         return Sweep(
             videos=self._list,
-            queue=JobQueue(self.jobs),
-            backlog=JobQueue(self.backlog),
+            queue=JobQueue(MessageQueue(self.jobs)),
+            backlog=JobQueue(MessageQueue(self.backlog)),
             signal=signal,
             clock=self.now,
             sleep=sleep,
         )
 
     def reconciliation(self) -> Reconciliation:
-        return Reconciliation(self.sweep(), self.marks, self.control)
+        async def rematch(videos: Sequence[str], _: str | None) -> None:
+            self.rematched += videos
+
+        return Reconciliation(self.sweep(), self.marks, self.control, rematch)
 
     async def run(self, *, full: bool = False) -> Result:
         (result,) = await self.reconciliation().reconcile(self.now(), full=full)
@@ -176,6 +196,9 @@ class Account:
         metadata = (await blob.get_blob_properties()).metadata
         await blob.set_blob_metadata(metadata | changed)
 
+    async def start_backfill(self, operation_id: str, request: BackfillRequest) -> None:
+        await self.backfills.start(BackfillPage(operation_id=operation_id, request=request, traceparent=None))
+
     async def state(self) -> State:
         body = await (await self.control.download_blob(RECONCILIATION_BLOB)).readall()
         return msgspec.json.decode(body, type=State)
@@ -221,17 +244,17 @@ async def test_a_lost_callback_is_healed(account: Account) -> None:
     assert by_reason(result) == {"missing": 1}
     (job,) = await account.do_jobs()
     assert (job.video_id, job.signal, job.as_of) == (video_id, "reconciliation", account.now())
-    assert await account.world.store.read(video_id) is not None
+    assert await account.world.outbox().documents.read(video_id) is not None
 
 
 async def test_an_unpublished_document_is_published(account: Account) -> None:
     _, video_id = await account.told(2)
-    await account.mark(video_id, **{PUBLISHED: "0"})
+    await account.mark(video_id, sent="0")
     assert by_reason(await account.run()) == {"unpublished": 1}
     assert [job.video_id for job in await account.do_jobs()] == [video_id]
-    stored = await account.world.store.read(video_id)
+    stored = await account.world.outbox().documents.read(video_id)
     assert stored is not None
-    assert stored.published
+    assert stored.status.is_published
 
 
 async def test_a_video_that_was_indexed_again_is_asked_about(account: Account) -> None:
@@ -244,9 +267,9 @@ async def test_a_video_that_was_indexed_again_is_asked_about(account: Account) -
     await emulator.indexed(video_id, times=2)
     assert by_reason(await account.run()) == {"outdated": 1}
     assert [job.as_of for job in await account.do_jobs()] == [account.now()]
-    stored = await account.world.store.read(video_id)
+    stored = await account.world.outbox().documents.read(video_id)
     assert stored is not None
-    assert (stored.document.version, stored.as_of) == (2, account.now())
+    assert (stored.document.version, stored.status.as_of) == (2, account.now())
 
 
 @pytest.mark.parametrize(("indexing_seconds", "found"), [(0, {"outdated": 1}), (90, {})])
@@ -311,7 +334,7 @@ async def test_a_document_whose_metadata_was_lost_is_asked_about_once(account: A
     assert by_reason(await account.run()) == {"unpublished": 1}
     await account.do_jobs()
     assert by_reason(await account.run(full=True)) == {}
-    await blob.set_blob_metadata({VERSION: "1", PUBLISHED: "1", AS_OF: "yesterday"})
+    await blob.set_blob_metadata({"version": "1", "published": "1", "asof": "yesterday"})
     assert by_reason(await account.run(full=True)) == {"outdated": 1}
 
 
@@ -366,12 +389,12 @@ async def test_a_removed_video_is_a_question_until_there_is_a_tombstone(account:
     assert by_reason(result) == {"unlisted": 1}
     (job,) = await account.do_jobs()
     assert (job.video_id, job.as_of, job.signal) == (removed, None, "reconciliation")
-    stored = await account.world.store.read(removed)
+    stored = await account.world.outbox().documents.read(removed)
     assert stored is not None
     assert stored.document.state == "Removed"
     assert by_reason(await account.run(full=True)) == {}
     assert await account.take_jobs() == []
-    assert (await account.world.store.read(kept)) is not None
+    assert (await account.world.outbox().documents.read(kept)) is not None
 
 
 async def test_a_removed_video_is_not_asked_about_in_a_window(account: Account) -> None:
@@ -629,7 +652,7 @@ async def test_two_thousand_videos_take_seconds_and_few_requests(
             await account.documents.upload_blob(
                 f"{account.world.account_id}/{video_id}.json",
                 b"{}",
-                metadata={VERSION: "1", PUBLISHED: "1", AS_OF: moment},
+                metadata={"version": "1", "published": "1", "asof": moment},
             )
 
     await asyncio.gather(*(store(video_id) for video_id in ids[missing:]))
@@ -645,11 +668,33 @@ async def test_two_thousand_videos_take_seconds_and_few_requests(
     )
     assert by_reason(result) == {"missing": missing}
     assert len(account.lists()) == 3
-    # Two lists of a thousand; the lease, the state and what was listed; a job each.
-    assert to_storage == {"keywords": 2, "control-": 14, "jobs-": missing}
+    # Two lists of a thousand; the lease, the state, what was listed, the interests; a job each.
+    assert to_storage == {"keywords": 2, "control-": 15, "jobs-": missing}
     assert took < 30  # 1.5 s on a machine that has nothing else to do
     queued = {job.video_id for job in await account.take_jobs()}
     assert queued == set(ids[:missing])
+
+
+async def test_a_document_that_was_matched_with_an_old_file_after_an_edit_is_matched_again(
+    account: Account,
+) -> None:
+    early, late = await account.told(2)
+    old = {"interests": "0" * 16}
+    edited = datetime(2026, 3, 2, 9, tzinfo=UTC)
+    await account.mark(early, **old, matchedat=(edited - timedelta(minutes=6)).isoformat())
+    await account.mark(late, **old, matchedat=(edited + timedelta(seconds=15)).isoformat())
+    status = InterestStatus(
+        etag="1", interests=1, problem=None, read_at=account.now(), stamp="1" * 16, modified_at=edited
+    )
+    await Note(account.control.get_blob_client(INTERESTS_STATUS_BLOB), InterestStatus).write(status)
+    await account.run(full=True)
+    assert account.rematched == [late]
+    # A full rematch should have reached both.
+    full = FullRematch(interests_stamp="1" * 16, at=account.now())
+    await Note(account.control.get_blob_client(FULL_REMATCH_BLOB), FullRematch).write(full)
+    account.rematched.clear()
+    await account.run(full=True)
+    assert account.rematched == sorted([early, late])
 
 
 class Backfill:
@@ -665,15 +710,16 @@ class Backfill:
             return None
         assert message.expires_on.year == 9999
         await self.account.pages.delete_message(message)
-        return read_page(base64.b64decode(message.content))
+        return decode_page(base64.b64decode(message.content))
 
     async def run(self, **request: Any) -> BackfillStatus:
         operation_id = uuid.uuid4().hex
-        await self.account.backfills.start(operation_id, BackfillRequest(**request), None)
+        await self.account.start_backfill(operation_id, BackfillRequest(**request))
         while page := await self.take_page():
             await self.pages.compare_page(page)
-        status = await self.account.backfills.status(operation_id)
-        assert status is not None
+        found = await self.account.backfills.read(operation_id)
+        assert found is not None
+        status = status_of(*found)
         assert status.done
         return status
 
@@ -712,7 +758,7 @@ async def test_a_backfill_of_a_huge_account_holds_no_marks(
 ) -> None:
     monkeypatch.setattr(backfill_pages, "MOST_HELD", 3)
     told = await account.told(4)
-    await account.mark(told[0], **{PUBLISHED: "0"})
+    await account.mark(told[0], sent="0")
     (missing,) = await account.upload()
     status = await Backfill(account).run()
     assert (status.missing, status.unpublished) == (1, 1)
@@ -723,7 +769,7 @@ async def test_a_page_that_is_done_is_not_done_again(account: Account) -> None:
     await account.upload(60)
     account.page_size = 50
     backfill = Backfill(account)
-    await account.backfills.start(uuid.uuid4().hex, BackfillRequest(), None)
+    await account.start_backfill(uuid.uuid4().hex, BackfillRequest())
     page = await backfill.take_page()
     assert page is not None
     await backfill.pages.compare_page(page)
@@ -736,7 +782,7 @@ async def test_a_page_that_is_done_is_not_done_again(account: Account) -> None:
 async def test_a_page_that_failed_is_done_by_the_next_try(account: Account) -> None:
     await account.upload()
     backfill = Backfill(account)
-    await account.backfills.start(uuid.uuid4().hex, BackfillRequest(), None)
+    await account.start_backfill(uuid.uuid4().hex, BackfillRequest())
     page = await backfill.take_page()
     assert page is not None
     await account.service.fault(operation="ListVideos", kind="status", status=503, count=3)
@@ -791,7 +837,7 @@ async def test_a_document_answers_for_the_moment_of_the_question(
     blob = stack.storage.blobs.get_blob_client(
         KEYWORDS_CONTAINER, f"{stack.emulator.account_id}/{video_id}.json"
     )
-    as_of = datetime.fromisoformat((await blob.get_blob_properties()).metadata[AS_OF])
+    as_of = datetime.fromisoformat((await blob.get_blob_properties()).metadata["asof"])
     assert MARGIN <= asked - as_of < 2 * MARGIN
 
 

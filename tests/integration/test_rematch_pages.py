@@ -5,12 +5,23 @@ import uuid
 
 import pytest
 
-from keywire.destinations.destinations import Destinations
+from keywire.interests.status import FullRematch
+from keywire.jobs.queue import MessageQueue
 from keywire.operations import rematch_pages
-from keywire.operations.rematch_orders import RematchPage, RematchRequest, RematchStatus, read_page
+from keywire.operations.operation_log import OperationLog
+from keywire.operations.rematch import Rematch
+from keywire.operations.rematch_orders import (
+    PageResult,
+    RematchPage,
+    RematchRequest,
+    RematchStatus,
+    decode_page,
+    status_of,
+)
 from keywire.operations.rematch_pages import RematchPages
-from keywire.operations.rematches import Rematches
 from keywire.storage.layout import CONTROL_CONTAINER, KEYWORDS_CONTAINER
+from keywire.storage.notes import Note
+from keywire.versions.outbox import Outbox
 from local.storage import InsightsStorage
 from tests.support.builders import index, keyword
 from tests.support.world import World, job
@@ -27,8 +38,12 @@ class Operation:
         self.queue = insights.queue(f"rematch-{self.id[:8]}")
         self.world = world
         self.documents = insights.blobs.get_container_client(KEYWORDS_CONTAINER)
-        self.orders = Rematches(insights.blobs.get_container_client(CONTROL_CONTAINER), self.queue)
-        self.pages = RematchPages(world.rematch(), self.documents, self.orders, world.account_id)
+        control = insights.blobs.get_container_client(CONTROL_CONTAINER)
+        self.log = OperationLog(
+            control, MessageQueue(self.queue), kind="rematch", decode=decode_page, result_type=PageResult
+        )
+        self.completed = Note(control.get_blob_client(f"{self.id}.json"), FullRematch)
+        self.pages = self.with_outbox(world.outbox())
 
     async def __aenter__(self) -> "Operation":  # noqa: PYI034
         await self.queue.create_queue()
@@ -45,18 +60,25 @@ class Operation:
     async def __aexit__(self, *_: object) -> None:
         await self.queue.delete_queue()
 
+    def with_outbox(self, outbox: Outbox) -> RematchPages:
+        rematch = Rematch(outbox=outbox, interests=self.world.interests)
+        return RematchPages(rematch, self.documents, self.log, self.completed, self.world.account_id)
+
+    async def start(self, request: RematchRequest) -> None:
+        await self.log.start(RematchPage(operation_id=self.id, request=request, traceparent=TRACE))
+
     async def take(self) -> list[RematchPage]:
         """The pages that wait, taken."""
         found = []
         async for message in self.queue.receive_messages():
-            found.append(read_page(base64.b64decode(message.content)))
+            found.append(decode_page(base64.b64decode(message.content)))
             await self.queue.delete_message(message)
         return found
 
     async def status(self) -> RematchStatus:
-        status = await self.orders.status(self.id)
-        assert status is not None
-        return status
+        found = await self.log.read(self.id)
+        assert found is not None
+        return status_of(*found)
 
 
 @pytest.fixture(autouse=True)
@@ -66,7 +88,7 @@ def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_every_page_is_done_and_says_so(insights: InsightsStorage) -> None:
     async with World(insights, index([])) as world, Operation(insights, world) as operation:
-        await operation.orders.start(operation.id, RematchRequest(), TRACE)
+        await operation.start(RematchRequest())
         assert (await operation.status()).done is False
         done = 0
         while pages := await operation.take():
@@ -76,11 +98,14 @@ async def test_every_page_is_done_and_says_so(insights: InsightsStorage) -> None
         status = await operation.status()
         assert (status.pages, done, status.done) == (3, 3, True)
         assert (status.documents, status.matched, status.withdrawn) == (8, 3, 0)
+        completed = await operation.completed.read()
+        assert completed is not None
+        assert completed.interests_stamp == (await world.interests.current()).stamp
 
 
 async def test_a_page_that_was_done_is_not_done_again(insights: InsightsStorage) -> None:
     async with World(insights, index([])) as world, Operation(insights, world) as operation:
-        await operation.orders.start(operation.id, RematchRequest(), TRACE)
+        await operation.start(RematchRequest())
         (first,) = await operation.take()
         await operation.pages.match_page(first)
         assert len(await operation.take()) == 1
@@ -94,17 +119,13 @@ async def test_a_page_whose_end_was_lost_is_done_again_and_finds_nothing_new(
     insights: InsightsStorage,
 ) -> None:
     class Dying:
-        name = "dying"
-
-        async def publish(self, _: object) -> None:
+        async def send(self, _: object) -> None:
             raise RuntimeError
 
     async with World(insights, index([])) as world, Operation(insights, world) as operation:
-        await operation.orders.start(operation.id, RematchRequest(), TRACE)
+        await operation.start(RematchRequest())
         (first,) = await operation.take()
-        dying = world.rematch(publisher=Dying())
-        assert isinstance(dying.extraction.destinations, Destinations)
-        broken = RematchPages(dying, operation.documents, operation.orders, world.account_id)
+        broken = operation.with_outbox(world.outbox(destinations={"dying": Dying()}))
         with pytest.raises(RuntimeError):
             await broken.match_page(first)
         assert (await operation.status()).pages == 0
@@ -117,7 +138,7 @@ async def test_a_dry_run_sends_nothing(insights: InsightsStorage) -> None:
     async with World(insights, index([])) as world, Operation(insights, world) as operation:
         before = len(await world.queued())
         assert before == 8
-        await operation.orders.start(operation.id, RematchRequest(dry_run=True), TRACE)
+        await operation.start(RematchRequest(dry_run=True))
         while pages := await operation.take():
             for page in pages:
                 await operation.pages.match_page(page)

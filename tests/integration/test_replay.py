@@ -9,12 +9,15 @@ from typing import Any
 import pytest
 from azure.core.exceptions import ResourceNotFoundError
 
+from keywire.destinations.event_batch import EventBatch
 from keywire.extraction.extraction import Outcome
 from keywire.jobs import job as jobs
 from keywire.jobs import poison
+from keywire.jobs.message import without_failures
 from keywire.jobs.poison import PoisonQueue
 from keywire.jobs.poison_keeper import CRASHED, NO_BASE64, PAGE, PoisonKeeper
-from keywire.jobs.queue import JobQueue
+from keywire.jobs.queue import MessageQueue
+from keywire.operations import replay
 from keywire.operations.replay import InvalidReplayError, Replay, read_request
 from keywire.storage.layout import CONTROL_CONTAINER, KEYWORDS_CONTAINER
 from local.storage import InsightsStorage
@@ -37,16 +40,20 @@ class Operator:
         self.raw = insights.queues.get_queue_client(f"{name}-poison")
         self.poison = insights.queue(f"{name}-poison")
         self.account_id = world.account_id
+        self.sent_to: list[str] = []
         self.control = insights.blobs.get_container_client(CONTROL_CONTAINER)
         self.replay = Replay(
-            queue=JobQueue(self.queue),
-            pages=lambda _: JobQueue(self.pages),
+            queue=self._queue_of,
             poison=lambda _: self.raw,
             documents=insights.blobs.get_container_client(KEYWORDS_CONTAINER),
             control=self.control,
             account_id=world.account_id,
             clock=lambda: NOW,
         )
+
+    def _queue_of(self, name: str) -> MessageQueue:
+        self.sent_to.append(name)
+        return MessageQueue(self.queue if name in {"extraction", "backfill"} else self.pages)
 
     async def __aenter__(self) -> "Operator":  # noqa: PYI034
         for queue in (self.queue, self.pages, self.raw):
@@ -109,9 +116,60 @@ async def test_a_time_range_takes_the_documents_that_answer_for_it(insights: Ins
         assert await operator.run(**before) == (0, 0, False)
 
 
+async def test_a_time_range_of_many_documents_continues_at_its_cursor(
+    insights: InsightsStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("keywire.operations.replay.MAX_JOBS", 4)
+    monkeypatch.setattr("keywire.operations.replay.PAGE_DOCUMENTS", 2)
+    async with World(insights, A) as world, Operator(insights, world) as operator:
+        videos = [f"video{number}" for number in range(10)]
+        world.source.bodies = {video: index([keyword("one")], id=video) for video in videos}
+        moment = datetime(2026, 3, 2, 8, tzinfo=UTC)
+        for video in videos:
+            await world.extraction().extract(job(video_id=video, as_of=moment))
+        span = {"from": moment.isoformat(), "to": (moment + timedelta(hours=1)).isoformat()}
+        found: list[str] = []
+        cursor = None
+        for _ in range(3):
+            asked = read_request(json.dumps(span | ({"cursor": cursor} if cursor else {})).encode())
+            result = await operator.replay.replay(asked, operation_id=uuid.uuid4().hex, traceparent=TRACE)
+            found += [each.video_id for each in await operator.queued()]
+            await operator.queue.clear_messages()
+            cursor = result.cursor
+            assert result.more == (cursor is not None)
+        assert found == videos
+        assert cursor is None
+
+
+async def test_a_replay_for_one_destination_sends_to_no_other(insights: InsightsStorage) -> None:
+    class Recording:
+        def __init__(self) -> None:
+            self.lists: list[str] = []
+
+        async def send(self, batch: EventBatch) -> None:
+            self.lists.append(batch.list)
+
+    queue, topic = Recording(), Recording()
+    destinations = {"queue": queue, "event-grid": topic}
+    async with World(insights, A) as world, Operator(insights, world) as operator:
+        extraction = world.extraction(destinations=destinations)
+        await extraction.extract(job())
+        await world.set_interests({"id": "one", "name": "One", "anyOf": ["one"]})
+        await world.rematch(destinations=destinations)
+        assert len(topic.lists) == 2
+        await operator.run(videos=[VIDEO_ID], destination="event-grid")
+        (again,) = await operator.queued()
+        _, _, before = await world.current()
+        await extraction.extract(again)
+        _, _, after = await world.current()
+        assert topic.lists[2:] == topic.lists[:2]
+        assert queue.lists == topic.lists[:2]
+        assert {**before, "asof": ""} == {**after, "asof": ""}
+
+
 async def test_a_poison_queue_is_replayed_whoever_wrote_it(insights: InsightsStorage) -> None:
     async with World(insights, A) as world, Operator(insights, world) as operator:
-        ours = poison.from_job(job(video_id="ours"), "503", now=NOW, tries=1)
+        ours = poison.from_message(jobs.encode(job(video_id="ours")), "503", now=NOW, tries=1)
         await PoisonQueue(operator.poison).send(ours)
         await operator.poison.send_message(jobs.encode(job(video_id="hosts")))
         await PoisonQueue(operator.poison).send(poison.from_body(b"?", "no job", now=NOW, tries=1))
@@ -127,7 +185,9 @@ async def test_a_replayed_job_keeps_what_nobody_else_knows(insights: InsightsSto
     async with World(insights, A) as world, Operator(insights, world) as operator:
         fields = json.loads(jobs.encode(job())) | {"reference": "cms-1", "attempts": 7, "later": [1]}
         given_up = jobs.decode(json.dumps(fields).encode())
-        await PoisonQueue(operator.poison).send(poison.from_job(given_up, "503", now=NOW, tries=1))
+        await PoisonQueue(operator.poison).send(
+            poison.from_message(jobs.encode(given_up), "503", now=NOW, tries=1)
+        )
         await operator.poison.send_message(json.dumps(fields))
         assert await operator.run(poison="extraction") == (2, 0, False)
         for again in await operator.queued():
@@ -145,6 +205,7 @@ async def test_a_job_that_came_without_base64_or_with_line_breaks_in_it_is_repla
         await operator.give_up(written.encode())
         assert await operator.run(poison="backfill") == (3, 0, False)
         assert {each.video_id for each in await operator.queued()} == {"plain"}
+        assert set(operator.sent_to) == {"backfill"}
 
 
 async def test_a_job_of_a_newer_version_stays_until_a_newer_version_replays_it(
@@ -179,14 +240,32 @@ async def test_records_of_the_log_become_jobs_once_they_can_be_read(insights: In
 
 
 PAGES = {
-    "rematch": {"operationId": "0" * 32, "request": {"interests": ["ß"]}, "traceparent": None, "page": 3},
-    "backfill-pages": {"operationId": "0" * 32, "request": {}, "traceparent": None, "cursor": {"skip": 5}},
+    "rematch": {
+        "operationId": "0" * 32,
+        "request": {"interests": ["ß"]},
+        "traceparent": None,
+        "page": 3,
+        "attempts": 4,
+    },
+    "backfill-pages": {
+        "operationId": "0" * 32,
+        "request": {},
+        "traceparent": None,
+        "cursor": {"skip": 5, "pages": 0, "tail": [], "stepsBack": 0},
+    },
+    "deliver-event-grid": {
+        "videoId": "a",
+        "version": 1,
+        "edition": 2,
+        "list": "e000002-0f1e2d3c4b5a.events.ndjson",
+        "sentAt": "2026-03-02T09:15:00Z",
+    },
 }
 
 
 @pytest.mark.parametrize(("name", "page"), PAGES.items())
-async def test_a_page_goes_back_to_its_queue_as_it_was(
-    insights: InsightsStorage, name: str, page: dict[str, Any]
+async def test_a_page_goes_back_to_its_queue_without_its_failures(
+    insights: InsightsStorage, name: replay.PoisonedQueue, page: dict[str, Any]
 ) -> None:
     async with World(insights, A) as world, Operator(insights, world) as operator:
         body = json.dumps(page)
@@ -196,7 +275,10 @@ async def test_a_page_goes_back_to_its_queue_as_it_was(
         await operator.give_up(jobs.encode(job()).encode())
         assert await operator.run(poison=name) == (2, 2, False)
         messages = await operator.pages.peek_messages(max_messages=32)
-        assert [base64.b64decode(each.content).decode() for each in messages] == [body, body]
+        decode = replay._DECODE[name]
+        again = [decode(base64.b64decode(each.content)) for each in messages]
+        assert again == 2 * [without_failures(decode(body.encode()))]
+        assert set(operator.sent_to) == {name}
         assert all(each.expires_on.year == 9999 for each in messages)
         assert await operator.queued() == []
 
@@ -226,6 +308,9 @@ async def test_every_replay_is_noted(insights: InsightsStorage) -> None:
         b'{"from": "2026-03-02T08:00:00Z"}',
         b'{"from": "2026-03-02T08:00:00Z", "to": "2026-03-02T08:00:00Z"}',
         b'{"from": "2026-03-02T08:00:00", "to": "2026-03-03T08:00:00"}',
+        b'{"videos": ["a"], "cursor": "x"}',
+        b'{"poison": "extraction", "destination": "queue"}',
+        b'{"videos": ["a"], "destination": "archive-of-somebody"}',
     ],
 )
 def test_what_is_no_replay_is_refused_with_a_reason(body: bytes) -> None:
@@ -239,7 +324,7 @@ async def test_what_the_host_gave_up_is_taken_over_with_what_is_known_and_stays(
     async with World(insights, A) as world, Operator(insights, world) as operator:
         await operator.poison.send_message(jobs.encode(job()))
         await operator.raw.send_message("{no base64}")
-        kept = poison.from_job(job(video_id="kept"), "503", now=NOW, tries=5)
+        kept = poison.from_message(jobs.encode(job(video_id="kept")), "503", now=NOW, tries=5)
         await PoisonQueue(operator.poison).send(kept)
         keeper = PoisonKeeper(queues=[operator.raw], encoded=[operator.poison], clock=lambda: NOW)
         assert await keeper.take_over() == 2

@@ -176,15 +176,17 @@ def total(points: Items, name: str, **attributes: str) -> float:
 
 async def test_one_trace_goes_from_the_callback_through_the_queue_to_the_event(to_otlp: Scenario) -> None:
     trace = trace_of(to_otlp.traceparent)
-    wanted = {"callback", "extract", "GetVideoIndex", "publish queue", "publish event-grid"}
+    wanted = {"callback", "extract", "GetVideoIndex", "publish queue", "deliver", "publish event-grid"}
     spans = await to_otlp.arrives(
         "traces", lambda found: wanted <= names(span for span in found if span["traceId"] == trace)
     )
     by_name = {span["name"]: span for span in spans if span["traceId"] == trace}
     callback, extract = by_name["callback"], by_name["extract"]
     assert extract["parentSpanId"] == callback["spanId"] == to_otlp.traceparent.split("-")[2]
-    for name in ("GetVideoIndex", "publish queue", "publish event-grid"):
+    for name in ("GetVideoIndex", "publish queue"):
         assert by_name[name]["parentSpanId"] == extract["spanId"]
+    assert by_name["publish event-grid"]["parentSpanId"] == by_name["deliver"]["spanId"]
+    assert by_name["deliver"]["parentSpanId"] == callback["spanId"]
     kinds = {
         name: by_name[name]["kind"] for name in ("callback", "extract", "GetVideoIndex", "publish queue")
     }
@@ -268,7 +270,7 @@ async def test_every_process_says_who_it_is(to_otlp: Scenario) -> None:
     points = await to_otlp.arrives("metrics", lambda found: "keywire.extractions" in names(found))
     who = {(point["resource"]["service.name"], point["resource"]["service.instance.id"]) for point in points}
     assert {name for name, _ in who} == {"keywire"}
-    assert len(who) == 2  # HTTP and extraction
+    assert len(who) == 3  # HTTP, extraction and the deliveries to Event Grid
 
 
 async def test_telemetry_has_no_secret_and_nothing_private(to_otlp: Scenario) -> None:
@@ -420,6 +422,7 @@ async def test_the_trace_arrives_at_application_insights_once_and_whole(to_app_i
         "GetVideoIndex",
         "publish queue",
         "publish event-grid",
+        "deliver",
     }
     items = await to_app_insights.arrives("items", lambda found: spans_of(found, trace).keys() >= wanted)
     spans = spans_of(items, trace)
@@ -428,7 +431,9 @@ async def test_the_trace_arrives_at_application_insights_once_and_whole(to_app_i
     extract = spans["extract"]["data"]["baseData"]["id"]
     parents = {name: span["tags"]["ai.operation.parentId"] for name, span in spans.items()}
     assert parents["extract"] == spans["callback"]["data"]["baseData"]["id"]
-    assert {parents[name] for name in wanted - {"callback", "extract"}} == {extract}
+    assert parents["deliver"] == parents["extract"]
+    assert parents["publish event-grid"] == spans["deliver"]["data"]["baseData"]["id"]
+    assert {parents[name] for name in ("generateAccessToken", "GetVideoIndex", "publish queue")} == {extract}
     assert spans["GetVideoIndex"]["data"]["baseData"]["target"] == "video-indexer"
     ids = Counter(item["data"]["baseData"]["id"] for item in of_kind(items, "RemoteDependency", "Request"))
     assert max(ids.values()) == 1

@@ -12,8 +12,9 @@ from keywire.documents.content import FAILED_STATES, REMOVED, Content, read_cont
 from keywire.documents.document import KeywordDocument
 from keywire.events import envelope
 from keywire.events.envelope import Origin
-from keywire.events.interests import ActiveMatch, active_matches
+from keywire.events.interests import ActiveMatch, active_matches, ended_matches
 from keywire.interests.matching import matcher as matching
+from keywire.versions.names import EVENTS, edition_name
 from keywire.video_indexer import index
 from local.chaos import contents
 from local.chaos.snapshot import Document, Outcome, Snapshot, Video
@@ -110,14 +111,25 @@ class Account:
         path = f"{ACCOUNT_ID}/{document.video_id}/{document.version:06d}-{document.content_hash[:12]}"
         body = documents.encode(document)
         url = f"https://storage.example/keywords-history/{path}.json"
-        origin = Origin(source=SOURCE, body=body, url=url, traceparent=None)
+        origin = Origin(
+            source=SOURCE,
+            edition=document.version,
+            time=document.extracted_at,
+            body=body,
+            url=url,
+            traceparent=None,
+        )
         failed = document.state in FAILED_STATES
-        lines = envelope.events_of(
-            document, origin, previous=previous, matches=_matcher.match(document), before=before
+        matches = () if failed else _matcher.match(document)
+        ended = {} if failed else ended_matches(matches, before)
+        lines = envelope.version_events(
+            document, origin, previous=previous, matches=matches, ended=list(ended.values())
         )
         self.history[f"{path}.json"] = body
-        self.history[f"{path}.events.ndjson"] = envelope.join(lines)
-        marks = {"version": str(document.version), "published": str(document.version)}
+        name = edition_name(document.version, envelope.join(lines), EVENTS)
+        self.history[f"{ACCOUNT_ID}/{document.video_id}/{name}"] = envelope.join(lines)
+        number = str(document.version)
+        marks = dict.fromkeys(("version", "published", "edition", "sent"), number) | {"list": name}
         self.documents[document.video_id] = Document(body=body, metadata=marks)
         self.events += lines
         return before if failed else active_matches(lines)

@@ -4,7 +4,7 @@ import base64
 import hashlib
 import json
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
@@ -15,16 +15,20 @@ from keywire.destinations.storage_queue import StorageQueue
 from keywire.documents import document as documents
 from keywire.documents.document import KeywordDocument
 from keywire.extraction.extraction import Extraction, Outcome
-from keywire.interests.source import LOOK_EVERY_SECONDS, InterestSource
+from keywire.interests.source import InterestSource
 from keywire.interests.status import InterestStatus
 from keywire.jobs.job import ExtractionJob
-from keywire.operations.rematch import Rematch
+from keywire.operations.rematch import Counts, Rematch
 from keywire.storage.layout import CONFIG_CONTAINER, CONTROL_CONTAINER, HISTORY_CONTAINER, KEYWORDS_CONTAINER
 from keywire.storage.notes import Note
-from keywire.versions.store import BlobDocumentStore, DocumentStore
+from keywire.versions.current import CurrentDocuments
+from keywire.versions.history import History
+from keywire.versions.outbox import Outbox
 from local.storage import InsightsStorage
 from tests.support.builders import VIDEO_ID
+from tests.support.crashing import Crashing
 
+REMATCH_TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 SOURCE = "/subscriptions/s/resourceGroups/g/providers/Microsoft.VideoIndexer/accounts/newsroom"
 
 
@@ -82,17 +86,20 @@ class World:
         self.account_id = account_id or str(uuid.uuid4())
         self.source = Source(body)
         self.clock = Clock()
-        self._current = insights.blobs.get_container_client(KEYWORDS_CONTAINER)
-        self._history = insights.blobs.get_container_client(HISTORY_CONTAINER)
+        self.current_container = insights.blobs.get_container_client(KEYWORDS_CONTAINER)
+        self.history_container = insights.blobs.get_container_client(HISTORY_CONTAINER)
+        self._insights = insights
         self._queue = insights.queue(f"events-{self.account_id[:8]}")
-        self.store = BlobDocumentStore(self._current, self._history, self.account_id)
-        self.publisher = StorageQueue(self._queue)
-        file = insights.blobs.get_blob_client(CONFIG_CONTAINER, f"{self.account_id}.json")
-        last_good = insights.blobs.get_blob_client(CONTROL_CONTAINER, f"{self.account_id}.json")
-        self.time = 0.0
-        status = insights.blobs.get_blob_client(CONTROL_CONTAINER, f"{self.account_id}.status.json")
-        self.interests = InterestSource(
-            file=file, last_good=last_good, status=Note(status, InterestStatus), clock=lambda: self.time
+        self.interests = self.new_interests()
+
+    def new_interests(self) -> InterestSource:
+        """The interests as a process that starts now sees them."""
+        blobs = self._insights.blobs
+        status = blobs.get_blob_client(CONTROL_CONTAINER, f"{self.account_id}.status.json")
+        return InterestSource(
+            file=blobs.get_blob_client(CONFIG_CONTAINER, f"{self.account_id}.json"),
+            last_good=blobs.get_blob_client(CONTROL_CONTAINER, f"{self.account_id}.json"),
+            status=Note(status, InterestStatus),
         )
 
     async def __aenter__(self) -> Self:
@@ -102,107 +109,129 @@ class World:
     async def __aexit__(self, *_: object) -> None:
         await self._queue.delete_queue()
 
-    def extraction(
-        self, store: DocumentStore | None = None, publisher: Destination | None = None
-    ) -> Extraction:
-        return Extraction(
-            source=self.source,
-            store=store or self.store,
-            destinations=Destinations(publisher or self.publisher),
+    def outbox(
+        self, *, crashing: Crashing | None = None, destinations: dict[str, Destination] | None = None
+    ) -> Outbox:
+        current, history, queue = self.current_container, self.history_container, self._queue
+        if crashing is not None:
+            current, history = crashing.container(current), crashing.container(history)
+            queue = crashing.queue(queue)
+        return Outbox(
+            documents=CurrentDocuments(current, self.account_id),
+            history=History(history, self.account_id),
+            destinations=Destinations(destinations or {"queue": StorageQueue(queue)}),
             interests=self.interests,
-            account_id=self.account_id,
             event_source=SOURCE,
             clock=self.clock,
         )
 
+    def extraction(self, **options: Any) -> Extraction:
+        return Extraction(
+            source=self.source, outbox=self.outbox(**options), account_id=self.account_id, clock=self.clock
+        )
+
     async def set_interests(self, *interests: dict[str, Any], body: bytes | None = None) -> None:
-        """Write the file, and let the time pass after which it is looked at again."""
+        """Write the interests file."""
         text = json.dumps({"interests": interests}, ensure_ascii=False).encode() if body is None else body
         await self.interests.file.upload_blob(text, overwrite=True)
-        self.time += LOOK_EVERY_SECONDS
 
-    def rematch(self, store: DocumentStore | None = None, publisher: Destination | None = None) -> Rematch:
-        return Rematch(extraction=self.extraction(store, publisher))
+    async def rematch(
+        self,
+        video_id: str = VIDEO_ID,
+        *,
+        only: Collection[str] | None = None,
+        dry_run: bool = False,
+        **options: Any,
+    ) -> Counts:
+        """Match a document with the interests in force."""
+        rematch = Rematch(outbox=self.outbox(**options), interests=self.interests)
+        in_force = await self.interests.current()
+        return await rematch.rematch(
+            video_id, in_force, only=only, dry_run=dry_run, traceparent=REMATCH_TRACEPARENT
+        )
 
     async def run(self, *, as_of: datetime | None = None) -> Outcome:
         return await self.extraction().extract(job(as_of=as_of))
 
     async def current(self) -> tuple[KeywordDocument, bytes, dict[str, str]]:
-        blob = self._current.get_blob_client(f"{self.account_id}/{VIDEO_ID}.json")
+        blob = self.current_container.get_blob_client(f"{self.account_id}/{VIDEO_ID}.json")
         download = await blob.download_blob()
         body = await download.readall()
         return documents.decode(body), body, dict(download.properties.metadata)
+
+    async def delete_current(self) -> None:
+        """Lose the current document, as a failover may."""
+        await self.current_container.delete_blob(f"{self.account_id}/{VIDEO_ID}.json")
+
+    async def set_metadata(self, metadata: dict[str, str]) -> None:
+        """Write the current document's metadata, as an older instance or an operator may."""
+        blob = self.current_container.get_blob_client(f"{self.account_id}/{VIDEO_ID}.json")
+        await blob.set_blob_metadata(metadata)
 
     async def history(self) -> dict[str, bytes]:
         """Every file of the video's history, by name."""
         prefix = f"{self.account_id}/{VIDEO_ID}/"
         return {
-            blob.name.removeprefix(prefix): await (await self._history.download_blob(blob.name)).readall()
-            async for blob in self._history.list_blobs(name_starts_with=prefix)
+            blob.name.removeprefix(prefix): await (
+                await self.history_container.download_blob(blob.name)
+            ).readall()
+            async for blob in self.history_container.list_blobs(name_starts_with=prefix)
         }
 
     async def all_events(self) -> list[bytes]:
-        """Every event that lies in the history of any video of the account."""
+        """Every event that is in the history of any video of the account."""
         return [
             line
-            async for blob in self._history.list_blobs(name_starts_with=f"{self.account_id}/")
+            async for blob in self.history_container.list_blobs(name_starts_with=f"{self.account_id}/")
             if blob.name.endswith(".ndjson")
-            for line in (await (await self._history.download_blob(blob.name)).readall()).splitlines()
+            for line in (await (await self.history_container.download_blob(blob.name)).readall()).splitlines()
         ]
 
     async def queued(self) -> list[bytes]:
-        """The events on the queue, which stay there."""
+        """Take the events from the queue."""
         found = []
         async for message in self._queue.receive_messages(messages_per_page=32, visibility_timeout=1):
-            assert message.expires_on.year == 9999  # never: nobody knows when a consumer comes
+            assert message.expires_on.year == 9999  # never: a consumer may come late
             found.append(base64.b64decode(message.content, validate=True))
             await self._queue.delete_message(message)
         return found
 
-    async def audit(self, *, leftover: str = "") -> list[Event]:
-        """Check what must hold whatever happened; the distinct events that were sent, in their order.
+    async def audit(self) -> list[Event]:
+        """Check what must hold whatever happened; return the distinct events that were sent, in their order.
 
-        The current document is the newest version; each version of its chain lies in history once, with its
-        events; all of them were sent, with one id each and identical bytes, and no other event was. Each
-        tells of its version: when it was made, where it lies, and what its bytes are. Besides them, only the
-        files of `leftover` lie in history.
+        The current document is the newest version of the chain that `previousHash` leads through. Every event that
+        was sent is in a list of history, has one id and one byte sequence, tells of a version of the chain, and no
+        two editions share a sequence. Its edition was sent.
         """
         document, body, metadata = await self.current()
         history = await self.history()
+        assert metadata["sent"] == metadata["edition"]
         assert metadata["published"] == metadata["version"] == str(document.version)
-        chain: dict[str, bytes] = {}
+        chain: dict[int, bytes] = {}
         wanted: str | None = document.content_hash
         for version in range(document.version, 0, -1):
             assert wanted is not None
-            name = f"{version:06d}-{wanted[:12]}"
-            stored = documents.decode(history[f"{name}.json"])
+            chain[version] = history[f"{version:06d}-{wanted[:12]}.json"]
+            stored = documents.decode(chain[version])
             assert (stored.version, stored.content_hash) == (version, wanted)
-            chain[f"{name}.json"] = history[f"{name}.json"]
-            lists = {
-                file: body
-                for file, body in history.items()
-                if file.startswith(f"{name}.") and file.endswith(".events.ndjson")
-            }
-            assert f"{name}.events.ndjson" in lists
-            chain |= lists
-            for line in b"".join(lists.values()).splitlines():
-                event = msgspec.json.decode(line, type=Event)
-                assert event.time == stored.extracted_at
-                assert (event.data.version, int(event.sequence)) == (version, version)
-                assert event.data.document.url.endswith(f"/{name}.json")
-                assert event.data.document.sha256 == hashlib.sha256(chain[f"{name}.json"]).hexdigest()
             wanted = stored.previous_hash
         assert wanted is None
-        known = {name for name in history if leftover and name.startswith(leftover)}
-        assert history.keys() - known == chain.keys()
-        assert body == history[f"{document.version:06d}-{document.content_hash[:12]}.json"]
-        sent = set(await self.queued())
-        expected = {
-            line for name, lines in chain.items() if name.endswith("ndjson") for line in lines.splitlines()
+        assert body == chain[document.version]
+        stored_lines = {
+            line for name, lines in history.items() if "events" in name for line in lines.splitlines()
         }
-        assert sent == expected
+        sent = set(await self.queued())
+        assert sent <= stored_lines
         decoded = [msgspec.json.decode(line, type=Event) for line in sent]
         assert len({event.id for event in decoded}) == len(decoded)
+        for event in decoded:
+            assert event.data.document.sha256 == hashlib.sha256(chain[event.data.version]).hexdigest()
+            name = event.data.document.url.rpartition("/")[2]
+            assert history[name] == chain[event.data.version]
+        editions = {(event.sequence, event.data.version) for event in decoded}
+        assert len({sequence for sequence, _ in editions}) == len(editions)
+        newest = history[metadata["list"]].splitlines() if "list" in metadata else []
+        assert set(newest) <= sent
         return sorted(decoded, key=lambda event: event.sequence)
 
 

@@ -7,6 +7,7 @@ term must together be on for `minSeconds`. A term of `noneOf` excludes whichever
 that does not count: what is wrongly left out costs less than what is wrongly promoted.
 """
 
+import hashlib
 from collections.abc import Collection, Iterable
 from typing import Final
 
@@ -18,6 +19,8 @@ from keywire.interests.matching.document_words import DocumentWords
 from keywire.interests.matching.words import words_of
 from keywire.video_indexer.timespans import TICKS_PER_SECOND, Range, merge, to_seconds
 
+# A release that changes letters, word forms or scores raises it: every document is then matched again.
+RULES_VERSION: Final = 1
 SCORE_DIGITS: Final = 4
 
 
@@ -78,6 +81,11 @@ def match(interest: Interest, document: DocumentWords) -> Match | None:
         score=round(interest.weight * score_of_terms(_distinct(met)), SCORE_DIGITS),
         terms=_explain(met),
     )
+
+
+def stamp_of(file_hash: str) -> str:
+    """Return the stamp of a file: 16 hex digits over its SHA-256 and `RULES_VERSION`."""
+    return hashlib.sha256(f"{RULES_VERSION} {file_hash}".encode()).hexdigest()[:16]
 
 
 def score_of_terms(met: Iterable[Collection[Keyword]]) -> float:

@@ -135,7 +135,7 @@ def test_log_lines_are_written_somewhere() -> None:
 def test_the_poison_message_is_one_that_a_replay_reads() -> None:
     (shown,) = (text for text in re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL) if '"poisonedAt"' in text)
     job = jobs.decode(poison.original(base64.b64encode(shown.encode()).decode()))
-    again = poison.from_job(job, json.loads(shown)["reason"], now=datetime.now(UTC), tries=1)
+    again = poison.from_message(jobs.encode(job), json.loads(shown)["reason"], now=datetime.now(UTC), tries=1)
     assert json.loads(poison.encode(again)).keys() == json.loads(shown).keys()
     assert json.loads(jobs.encode(job)) == json.loads(shown)["job"]
     assert f"`tries`: how often the queue gave it out; {MAX_TRIES} is" in PAGE

@@ -37,7 +37,7 @@ GRANTED = {
     (KEYWIRE, "Storage Blob Data Reader", "containers/config"),
     *(
         (KEYWIRE, "Storage Queue Data Contributor", f"queues/{queue}{poison}")
-        for queue in ("extraction", "backfill", "backfill-pages", "rematch")
+        for queue in ("extraction", "backfill", "backfill-pages", "rematch", "deliver-event-grid")
         for poison in ("", "-poison")
     ),
     (KEYWIRE, "Storage Queue Data Contributor", "queues/diagnostics-poison"),
@@ -55,7 +55,11 @@ GRANTED = {
     (OPERATOR, "Storage Blob Data Contributor", "containers/config"),
     *(
         (OPERATOR, "Storage Queue Data Reader", f"queues/{queue}-poison")
-        for queue in ("extraction", "backfill", "backfill-pages", "rematch", "diagnostics")
+        for queue in (
+            *("extraction", "backfill", "backfill-pages", "rematch"),
+            "deliver-event-grid",
+            "diagnostics",
+        )
     ),
 }
 

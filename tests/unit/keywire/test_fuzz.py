@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 from keywire import ids
 from keywire.documents import document as documents
 from keywire.documents.content import Content, read_content
-from keywire.extraction import retry_policy
 from keywire.health.queue_depths import QueueDepths
 from keywire.jobs import job as jobs
-from keywire.jobs import poison
-from keywire.jobs.job import ExtractionJob, InvalidJobError, NewerJobError
+from keywire.jobs import poison, retry_policy
+from keywire.jobs.job import ExtractionJob
+from keywire.jobs.message import InvalidMessageError, NewerMessageError
 from keywire.operations import backfill_orders, rematch_orders, replay
 from keywire.operations.backfill_orders import BackfillRequest, InvalidBackfillError
 from keywire.operations.rematch_orders import InvalidRematchError
@@ -92,10 +92,12 @@ def says_nothing_of_it(error: Exception) -> bool:
 
 @given(changed(JOB_FIELDS, NEWER_FIELDS))
 def test_a_message_is_a_job_that_can_be_written_again_or_no_job(body: bytes) -> None:
-    job = result_of(lambda: jobs.decode(body), InvalidJobError)
-    if isinstance(job, InvalidJobError):
+    job = result_of(lambda: jobs.decode(body), InvalidMessageError)
+    if isinstance(job, InvalidMessageError):
         assert says_nothing_of_it(job)
-        assert not isinstance(job, NewerJobError) or job.received_at is None or job.received_at.tzinfo is UTC
+        assert (
+            not isinstance(job, NewerMessageError) or job.received_at is None or job.received_at.tzinfo is UTC
+        )
         return
     assert ids.is_video_id(job.video_id)
     assert jobs.decode(jobs.encode(job).encode()) == job
@@ -111,8 +113,8 @@ def test_an_older_instance_loses_no_field_that_a_newer_one_wrote(later: dict[str
     except UnicodeEncodeError:
         return  # nor can a newer version write half a character
     assume(len(body) <= jobs.MAX_BYTES)
-    job = result_of(lambda: jobs.decode(body), InvalidJobError)
-    if isinstance(job, InvalidJobError):
+    job = result_of(lambda: jobs.decode(body), InvalidMessageError)
+    if isinstance(job, InvalidMessageError):
         assert "out of range" in str(job)
         return
     put_off = json.loads(jobs.encode(msgspec.structs.replace(job, attempts=7)))
@@ -127,9 +129,9 @@ def test_whatever_is_given_up_fits_the_queue_and_comes_back_whole(
     assert fits(kept)
     assert poison.original(in_base64(kept)) == body[: poison.MAX_BODY]
     assert (len(body) > poison.MAX_BODY) == (f"of {len(body)} bytes" in json.loads(kept)["reason"])
-    job = result_of(lambda: jobs.decode(body), InvalidJobError)
+    job = result_of(lambda: jobs.decode(body), InvalidMessageError)
     if isinstance(job, ExtractionJob):
-        kept = poison.encode(poison.from_job(job, reason, now=NOW, tries=tries))
+        kept = poison.encode(poison.from_message(jobs.encode(job), reason, now=NOW, tries=tries))
         assert fits(kept)
         assert jobs.decode(poison.original(in_base64(kept))) == job
 
@@ -142,8 +144,8 @@ def test_the_longest_reason_fits_the_queue_with_the_longest_message_and_the_long
     longest = jobs.encode(JOB)[:-1] + ',"later":"'
     longest += "x" * (jobs.MAX_BYTES - len(longest) - 2) + '"}'
     job = jobs.decode(longest.encode())
-    assert fits(poison.encode(poison.from_job(job, reason, now=NOW, tries=5)))
-    with pytest.raises(InvalidJobError):
+    assert fits(poison.encode(poison.from_message(jobs.encode(job), reason, now=NOW, tries=5)))
+    with pytest.raises(InvalidMessageError):
         jobs.decode(longest.encode() + b" ")
 
 
@@ -237,8 +239,8 @@ def test_a_backfill_of_a_time_that_utc_has_no_words_for_is_refused(moment: str) 
 
 PAGES: dict[str, tuple[Callable[[bytes], Any], type[ValueError], dict[str, Any]]] = {
     "backfill": (
-        backfill_orders.read_page,
-        InvalidBackfillError,
+        backfill_orders.decode_page,
+        InvalidMessageError,
         {
             "operationId": OPERATION,
             "request": {"from": "2026-03-02T08:00:00Z"},
@@ -248,8 +250,8 @@ PAGES: dict[str, tuple[Callable[[bytes], Any], type[ValueError], dict[str, Any]]
         },
     ),
     "rematch": (
-        rematch_orders.read_page,
-        InvalidRematchError,
+        rematch_orders.decode_page,
+        InvalidMessageError,
         {
             "operationId": OPERATION,
             "request": {"interests": ["england-film"]},
@@ -373,4 +375,4 @@ def test_any_other_answer_is_an_error_and_its_job_goes_on_or_is_given_up(
     decision = retry_policy.decide(JOB, error, now=NOW, jitter=lambda: 1.0)
     if isinstance(decision, retry_policy.Defer):
         assert decision.delay < timedelta(days=7)  # the queue's limit
-        assert fits(jobs.encode(decision.job))
+        assert fits(jobs.encode(decision.message))

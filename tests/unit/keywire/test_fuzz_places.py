@@ -20,9 +20,10 @@ from keywire.documents.content import REMOVED
 from keywire.documents.document import KeywordDocument
 from keywire.ids import VIDEO_ID_PATTERN
 from keywire.operations.operation_log import OperationLog
-from keywire.reconciliation.counts import Counts
+from keywire.operations.rematch_orders import PageResult, RematchPage, RematchRequest, decode_page
 from keywire.settings import InvalidSettingsError, Settings
-from keywire.versions.store import BlobDocumentStore, video_id_of
+from keywire.versions.current import CurrentDocuments, video_id_of
+from keywire.versions.history import History
 from keywire.video_indexer.client import VideoIndexerClient
 from keywire.video_indexer.tokens import AccessTokens
 from tests.support.builders import ACCOUNT_ID
@@ -74,13 +75,13 @@ def document_of(video_id: str) -> KeywordDocument:
 def test_a_video_keeps_to_its_blobs(video_id: str) -> None:
     if not ids.is_video_id(video_id):
         return
-    store = BlobDocumentStore(container("keywords"), container("keywords-history"), ACCOUNT_ID)
-    assert places(store._document(video_id).url) == ["keywords", ACCOUNT_ID, f"{video_id}.json"]
+    current = CurrentDocuments(container("keywords"), ACCOUNT_ID)
+    history = History(container("keywords-history"), ACCOUNT_ID)
+    assert places(current._document(video_id).url) == ["keywords", ACCOUNT_ID, f"{video_id}.json"]
     assert video_id_of(f"{ACCOUNT_ID}/{video_id}.json") == video_id
     document = document_of(video_id)
     version = f"000001-{document.content_hash[:12]}.json"
-    assert places(store.version_url(document)) == ["keywords-history", ACCOUNT_ID, video_id, version]
-    assert store.own_events(document).name.startswith(f"{ACCOUNT_ID}/{video_id}/000001-")
+    assert places(history.version_url(document)) == ["keywords-history", ACCOUNT_ID, video_id, version]
 
 
 @given(TEXTS | st.lists(VIDEO_IDS, max_size=4).map(lambda parts: f"{'/'.join(parts)}.json"))
@@ -147,8 +148,8 @@ def test_an_account_is_a_guid_or_the_app_does_not_start(account_id: str) -> None
         account = Settings.from_environment(environment).video_indexer.account_id
     except InvalidSettingsError:
         return
-    store = BlobDocumentStore(container("keywords"), container("keywords-history"), account)
-    assert places(store._document("a").url) == ["keywords", account_id.strip().lower(), "a.json"]
+    current = CurrentDocuments(container("keywords"), account)
+    assert places(current._document("a").url) == ["keywords", account_id.strip().lower(), "a.json"]
 
 
 class Control:
@@ -172,8 +173,16 @@ async def test_an_operation_keeps_to_its_folder(operation_id: str, page: int) ->
             msgspec.convert(operation_id, ids.OperationId)
         return
     control = Control()
-    log = OperationLog(control, None, kind="rematch", result_type=Counts)  # type: ignore[arg-type]
-    await log.is_noted(operation_id, page)
+    log = OperationLog(
+        control,  # type: ignore[arg-type]
+        None,  # type: ignore[arg-type]
+        kind="rematch",
+        decode=decode_page,
+        result_type=PageResult,
+    )
+    await log.is_done(
+        RematchPage(operation_id=operation_id, request=RematchRequest(), traceparent=None, page=page)
+    )
     (name,) = control.names
     assert name.startswith(f"rematch/{operation_id}/page-")
     assert name.count("/") == 2

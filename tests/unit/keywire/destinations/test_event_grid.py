@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import httpx
 import pytest
-from azure.core.exceptions import ClientAuthenticationError, HttpResponseError, ServiceRequestTimeoutError
+from azure.core.exceptions import HttpResponseError, ServiceRequestTimeoutError
 from azure.core.pipeline.transport import AsyncHttpTransport
 from azure.core.settings import settings
 from hypothesis import given
@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 from emulators.event_grid.cloud_events import MAX_BYTES
 from emulators.event_grid.in_process import InProcessTopic
 from keywire.destinations.event_grid import MAX_BODY_BYTES, EventGridTopic, connect
+from keywire.jobs.retry_policy import is_dependency_failure
+from keywire.video_indexer.errors import MisconfiguredError, ThrottledError, UnusableError
 
 ENDPOINT = "https://topic.test/api/events"
 LARGEST_EVENT = 48 * 1024
@@ -283,10 +285,10 @@ async def test_a_failure_on_the_way_is_raised_and_the_rest_is_not_sent() -> None
         return await sends(request, **options)
 
     published.transport.send = second_fails  # type: ignore[method-assign]
-    with pytest.raises(HttpResponseError) as raised:
+    with pytest.raises(UnusableError) as raised:
         await published.publisher.publish(events)
 
-    assert raised.value.status_code == 400
+    assert raised.value.status == 400
     assert len(published.transport.bodies) == 2
     first = len(await published.arrived())
     await published.publisher.publish(events)
@@ -296,8 +298,36 @@ async def test_a_failure_on_the_way_is_raised_and_the_rest_is_not_sent() -> None
 async def test_an_identity_that_is_not_let_in_is_an_error() -> None:
     published = Published(audience="https://storage.azure.com")
 
-    with pytest.raises(ClientAuthenticationError):
+    with pytest.raises(MisconfiguredError, match="EventGrid Data Sender"):
         await published.publisher.publish([stored(event())])
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "error"),
+    [
+        (403, {}, MisconfiguredError),
+        (404, {}, MisconfiguredError),
+        (413, {}, UnusableError),
+        (408, {}, HttpResponseError),
+        (429, {}, ThrottledError),
+        (429, {"Retry-After": "3"}, ThrottledError),
+        (502, {}, HttpResponseError),
+    ],
+)
+async def test_an_answer_of_the_topic_says_what_to_do(
+    status: int, headers: dict[str, str], error: type[Exception]
+) -> None:
+    published = Published()
+
+    async def answer(request: Any, **_: Any) -> Any:
+        return Answer(httpx.Response(status, headers=headers), request)
+
+    published.transport.send = answer  # type: ignore[method-assign]
+    with pytest.raises(error) as raised:
+        await published.publisher.publish([stored(event())])
+    assert is_dependency_failure(raised.value)
+    if isinstance(raised.value, ThrottledError):
+        assert raised.value.retry_after == float(headers.get("Retry-After", "30"))
 
 
 async def test_the_client_waits_seconds_and_leaves_the_environment_alone() -> None:

@@ -39,12 +39,19 @@ def build(
 
 
 def event_bytes(document: KeywordDocument, previous: KeywordDocument | None = None) -> bytes:
-    (event,) = envelope.events_of(document, origin_of(document), previous=previous)
+    (event,) = envelope.version_events(document, origin_of(document), previous=previous)
     return event
 
 
-def origin_of(document: KeywordDocument) -> envelope.Origin:
-    return envelope.Origin(source=SOURCE, body=documents.encode(document), url=URL, traceparent=TRACEPARENT)
+def origin_of(document: KeywordDocument, edition: int | None = None) -> envelope.Origin:
+    return envelope.Origin(
+        source=SOURCE,
+        edition=edition or document.version,
+        time=document.extracted_at,
+        body=documents.encode(document),
+        url=URL,
+        traceparent=TRACEPARENT,
+    )
 
 
 def event_of(document: KeywordDocument, previous: KeywordDocument | None = None) -> dict[str, Any]:
@@ -151,7 +158,9 @@ def test_an_id_repeats_for_the_same_information_and_only_for_it() -> None:
     second = build(index([keyword("two")]), first)
     assert event_of(first)["id"] == event_of(first)["id"]
     assert event_of(first)["id"] != event_of(second, first)["id"]
-    assert envelope.event_id(first, envelope.EXTRACTED) != envelope.event_id(first, envelope.CHANGED)
+    assert envelope.event_id(first, 1, envelope.EXTRACTED) != envelope.event_id(first, 1, envelope.CHANGED)
+    assert envelope.event_id(first, 1, envelope.EXTRACTED) != envelope.event_id(first, 2, envelope.EXTRACTED)
+    assert envelope.event_id(first, 1, envelope.EXTRACTED) != envelope.event_id(second, 1, envelope.EXTRACTED)
 
 
 def test_a_large_event_keeps_the_most_important_keywords_and_says_that_it_was_cut() -> None:

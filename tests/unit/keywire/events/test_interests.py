@@ -12,7 +12,14 @@ from keywire.documents import content
 from keywire.documents import document as documents
 from keywire.documents.document import KeywordDocument
 from keywire.events import envelope
-from keywire.events.interests import MATCHED, MAX_RANGES, WITHDRAWN, active_matches
+from keywire.events.interests import (
+    MATCHED,
+    MAX_RANGES,
+    WITHDRAWN,
+    active_matches,
+    ended_matches,
+    ever_matched,
+)
 from keywire.interests.interest import Interest
 from keywire.interests.matching.matcher import Match, TermMatch
 from tests.support.builders import ACCOUNT_ID, VIDEO_ID, index, keyword
@@ -44,14 +51,15 @@ def term(text: str, ranges: tuple[tuple[float, float], ...] = ((1.0, 3.0),)) -> 
 def told(
     document: KeywordDocument, previous: KeywordDocument | None, *matches: Match, before: Any = None
 ) -> list[dict[str, Any]]:
-    built = envelope.events_of(
-        document, origin_of(document), previous=previous, matches=matches, before=before
+    ended = ended_matches(matches, before or {})
+    built = envelope.version_events(
+        document, origin_of(document), previous=previous, matches=matches, ended=list(ended.values())
     )
     return [json.loads(event) for event in built]
 
 
 def lines(*matches: Match) -> tuple[bytes, ...]:
-    return envelope.events_of(FIRST, origin_of(FIRST), previous=None, matches=matches)
+    return envelope.version_events(FIRST, origin_of(FIRST), previous=None, matches=matches)
 
 
 def removed(previous: KeywordDocument) -> KeywordDocument:
@@ -123,12 +131,6 @@ def test_what_matched_before_and_does_not_now_is_withdrawn() -> None:
     assert found[-1]["sequence"] == "000000002"
 
 
-def test_a_failed_version_says_nothing_of_interests() -> None:
-    failed = build(index(None, state="Failed"), FIRST)
-    (event,) = told(failed, FIRST, match("a"), before=active_matches(lines(match("b"))))
-    assert event["type"] == envelope.FAILED
-
-
 def test_a_removed_video_takes_back_its_keywords_and_every_match() -> None:
     tombstone = removed(FIRST)
     found = told(tombstone, FIRST, before=active_matches(lines(match("a"))))
@@ -138,20 +140,31 @@ def test_a_removed_video_takes_back_its_keywords_and_every_match() -> None:
 
 def test_what_is_in_force_follows_the_order_of_events() -> None:
     matched = lines(match("a"), match("b"))
-    gone = envelope.events_of(SECOND, origin_of(SECOND), previous=FIRST, before=active_matches(matched))
+    gone = envelope.version_events(
+        SECOND, origin_of(SECOND), previous=FIRST, ended=list(active_matches(matched).values())
+    )
     assert active_matches(matched).keys() == {"a", "b"}
     assert active_matches([*matched, *gone]) == {}
     assert active_matches([*matched, *gone, *matched]).keys() == {"a", "b"}
 
 
-def test_an_interest_that_comes_back_gets_an_id_of_its_own() -> None:
-    once = envelope.interest_events_of(FIRST, origin_of(FIRST), matches=[match("a")], before={})
-    ids = {json.loads(once[0])["id"]}
-    again = envelope.interest_events_of(FIRST, origin_of(FIRST), matches=[match("a")], before={}, told=ids)
-    ids.add(json.loads(again[0])["id"])
-    third = envelope.interest_events_of(FIRST, origin_of(FIRST), matches=[match("a")], before={}, told=ids)
-    assert json.loads(third[0])["id"] not in ids
-    assert len(ids) == 2
+def test_what_was_ever_matched_includes_what_was_withdrawn_since() -> None:
+    matched = lines(match("a"), match("b"))
+    gone = envelope.version_events(
+        SECOND, origin_of(SECOND), previous=FIRST, ended=list(active_matches(matched).values())
+    )
+    assert ever_matched([*matched, *gone]).keys() == {"a", "b"}
+
+
+def test_an_interest_that_matches_again_in_a_later_edition_gets_another_id() -> None:
+    ids = {
+        json.loads(event)["id"]
+        for edition in (1, 2, 3)
+        for event in envelope.interest_events(
+            FIRST, origin_of(FIRST, edition), matches=[match("a")], ended=[]
+        )
+    }
+    assert len(ids) == 3
 
 
 @pytest.mark.parametrize("character", ["x", "é", "東", "\u0000", '"'])
@@ -161,7 +174,9 @@ def test_no_match_makes_an_event_too_large_for_the_queue(character: str) -> None
     interest = Interest(id="a" * 64, name=character * 200, any_of=("x",), attributes={"a": character * 500})
     large = Match(interest=interest, interest_hash="h" * 64, score=0.5, terms=terms)
     built = lines(large)
-    gone = envelope.events_of(SECOND, origin_of(SECOND), previous=FIRST, before=active_matches(built))
+    gone = envelope.version_events(
+        SECOND, origin_of(SECOND), previous=FIRST, ended=list(active_matches(built).values())
+    )
     for event in (*built, *gone):
         assert len(event) <= envelope.MAX_BYTES
     data = json.loads(built[1])["data"]

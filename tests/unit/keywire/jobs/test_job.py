@@ -42,7 +42,7 @@ def test_a_job_reads_back_as_it_was_written() -> None:
     ],
 )
 def test_what_is_no_job_of_this_version_is_refused(body: bytes) -> None:
-    with pytest.raises(jobs.InvalidJobError):
+    with pytest.raises(jobs.InvalidMessageError):
         jobs.decode(body)
 
 
@@ -70,7 +70,7 @@ def test_a_job_of_a_later_version_is_known_as_one_whatever_else_it_says(
     changed: dict[str, object], received_at: datetime | None
 ) -> None:
     body = json.loads(jobs.encode(JOB)) | {"jobVersion": 2} | changed
-    with pytest.raises(jobs.NewerJobError) as raised:
+    with pytest.raises(jobs.NewerMessageError) as raised:
         jobs.decode(json.dumps(body).encode())
     assert raised.value.received_at == received_at
 
@@ -78,9 +78,9 @@ def test_a_job_of_a_later_version_is_known_as_one_whatever_else_it_says(
 @pytest.mark.parametrize("version", ["2", 2.5, True, None, 0, -1, [2]])
 def test_what_is_no_version_is_no_job(version: object) -> None:
     body = json.loads(jobs.encode(JOB)) | {"jobVersion": version}
-    with pytest.raises(jobs.InvalidJobError) as raised:
+    with pytest.raises(jobs.InvalidMessageError) as raised:
         jobs.decode(json.dumps(body).encode())
-    assert not isinstance(raised.value, jobs.NewerJobError)
+    assert not isinstance(raised.value, jobs.NewerMessageError)
 
 
 @pytest.mark.parametrize(
@@ -95,12 +95,12 @@ def test_what_is_no_version_is_no_job(version: object) -> None:
     ],
 )
 def test_why_it_is_no_job_repeats_nothing_of_it(body: str) -> None:
-    with pytest.raises(jobs.InvalidJobError) as raised:
+    with pytest.raises(jobs.InvalidMessageError) as raised:
         jobs.decode(body.encode())
     assert "Montoya" not in str(raised.value)
 
 
 @given(st.binary())
 def test_no_bytes_make_it_raise_anything_else(body: bytes) -> None:
-    with pytest.raises(jobs.InvalidJobError):
+    with pytest.raises(jobs.InvalidMessageError):
         jobs.decode(body)

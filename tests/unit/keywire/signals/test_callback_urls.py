@@ -157,7 +157,7 @@ def test_a_job_with_a_longer_reference_is_refused() -> None:
     job = jobs.ExtractionJob(
         video_id="a", job_id="j1", signal="callback", received_at=NOW, reference="x" * (MAX_REFERENCE + 1)
     )
-    with pytest.raises(jobs.InvalidJobError, match="reference"):
+    with pytest.raises(jobs.InvalidMessageError, match="reference"):
         jobs.decode(jobs.encode(job).encode())
 
 
