@@ -107,8 +107,8 @@ def _is_new_enough(command: list[str]) -> bool:
 def _fetch_python() -> list[str]:
     """Let uv fetch a Python into the checkout, and return its command.
 
-    If uv is not on PATH, pip installs it into a temporary environment of the Python that runs this code: every
-    Python from 3.9 on can do that, and it leaves nothing behind.
+    If uv is not on PATH, pip installs it into a temporary environment of the Python that runs this code:
+    every Python from 3.9 on can do that, and it leaves nothing behind.
     """
     version = "{}.{}".format(*MIN_PYTHON)
     failure = (

@@ -1,4 +1,4 @@
-"""`python3 dev.py interests check|try`: what a changed interests file would do, before it is put in place."""
+"""Check an interests file, or try it on a document, before you upload it."""
 
 import argparse
 import sys
@@ -20,17 +20,17 @@ from keywire.video_indexer.errors import VideoIndexerError
 
 
 class _UnreadableError(Exception):
-    """A file can't be used; the message says which one and why."""
+    """A file can't be read; the message has its path and the reason."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Parse the command line and run; 0 when the file is fine."""
-    parsed = _parser().parse_args(arguments)
+    """Check or try an interests file; return 1 if a file is wrong."""
+    parsed = parser().parse_args(arguments)
     console = Console(markup=False, highlight=False, soft_wrap=True)
     try:
         matcher = matching.compile(_read(parsed.file))
         if parsed.command == "check":
-            console.print(f"{len(matcher)} interests, {matcher.terms} terms: fine")
+            console.print(f"{len(matcher)} interests, {matcher.terms} terms: valid")
         else:
             _show(console, matcher.match(_document(parsed.document)))
     except InvalidInterestsError as error:
@@ -45,21 +45,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="dev.py interests", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
-    check = commands.add_parser("check", help="say everything that is wrong with a file")
-    attempt = commands.add_parser("try", help="show what would match a document, and why")
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    found = argparse.ArgumentParser(prog="dev.py interests", description=__doc__)
+    commands = found.add_subparsers(dest="command", required=True, metavar="check|try")
+    check = commands.add_parser("check", help="list everything that is wrong with a file")
+    attempt = commands.add_parser("try", help="show which interests match a document, and why")
     for command in (check, attempt):
-        command.add_argument("file", metavar="FILE", type=Path, help="the interests")
+        command.add_argument("file", metavar="FILE", type=Path, help="the interests file")
     attempt.add_argument(
         "--document",
         metavar="DOC",
         type=Path,
         required=True,
-        help="a keyword document, as `dev.py demo --output` leaves it, or an index as Video Indexer gives it",
+        help="a keyword document from `dev.py demo --output DIR`, or an index from Video Indexer",
     )
-    return parser
+    return found
 
 
 def _read(file: Path) -> bytes:
@@ -70,10 +71,10 @@ def _read(file: Path) -> bytes:
 
 
 def _document(file: Path) -> KeywordDocument:
-    """The document of a file, which may be an index.
+    """Return the document in a file; an index is turned into one.
 
     Raises:
-        _UnreadableError: It is neither.
+        _UnreadableError: The file is neither a document nor an index.
     """
     body = _read(file)
     try:
@@ -83,7 +84,7 @@ def _document(file: Path) -> KeywordDocument:
     try:
         found = index.parse(body)
     except VideoIndexerError as error:
-        raise _UnreadableError(f"{file}: it is no keyword document, and {error}") from None
+        raise _UnreadableError(f"{file}: it is not a keyword document, and {error}") from None
     return documents.build(
         read_content(found),
         account_id="",
@@ -111,7 +112,7 @@ def _evidence(term: TermMatch) -> str:
 
 
 def _clock(seconds: float) -> str:
-    """`m:ss`, as players show it."""
+    """Return seconds as `m:ss`, as players show them."""
     minutes, rest = divmod(int(seconds), 60)
     return f"{minutes}:{rest:02}"
 

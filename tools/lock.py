@@ -37,7 +37,7 @@ class LockError(Exception):
 
 
 def compile_locks(directory: Path, *, upgrade: bool) -> None:
-    """Write the lock files of `directory`. Without `upgrade`, a version stays if pyproject.toml still allows it.
+    """Write the lock files of `directory`; without `upgrade`, keep each version that is still allowed.
 
     Raises:
         LockError: uv failed.

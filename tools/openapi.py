@@ -1,7 +1,7 @@
-"""The bodies in `docs/openapi.yaml`: made from the types, as the schemas of events are.
+"""The bodies in `docs/openapi.yaml`, which `python3 dev.py schemas` writes from the types.
 
-Routes and answers are written by hand, up to a line that says so; what follows it is written by
-`python3 dev.py schemas`. Tests compare the former with the registered functions and with what they answer.
+Routes and answers come first in the file and are written by hand. Tests compare them with the registered
+functions and with their answers.
 """
 
 import inspect
@@ -28,13 +28,13 @@ TYPES: Final[tuple[type[msgspec.Struct], ...]] = (
     *(InterestsInForce, RematchStarted, ReplayRequest, ReplayResult, Report, Check),
 )
 _INDENT: Final = "    "
-_MARK: Final = f"{_INDENT}# From here on made from the types by `python3 dev.py schemas`.\n"
-# `Attributes:` of a docstring: names, a colon, and a text that may go on in the next lines.
+_MARK: Final = f"{_INDENT}# Below: generated from the types by `python3 dev.py schemas`.\n"
+# An entry of a docstring's `Attributes:`: names, a colon, and a text of one or more lines.
 _ATTRIBUTE: Final = re.compile(r"^    (?P<names>\w+(?:, \w+)*): (?P<text>.*(?:\n {8}.*)*)", re.MULTILINE)
 
 
 def components() -> dict[str, Any]:
-    """The schema of each type, by its name."""
+    """Return the schema of each type by its name."""
     _, found = msgspec.json.schema_components(TYPES, ref_template="#/components/schemas/{name}")
     for kind in TYPES:
         _describe(found[kind.__name__], kind)
@@ -43,10 +43,10 @@ def components() -> dict[str, Any]:
 
 
 def write(text: str) -> str:
-    """The file with its generated part written anew.
+    """Return the file's text with its generated part replaced.
 
     Raises:
-        ValueError: The line that begins it is not there, or there twice.
+        ValueError: The line before that part is missing or is there twice.
     """
     by_hand, mark, rest = text.partition(_MARK)
     if not mark or _MARK in rest:
@@ -56,17 +56,15 @@ def write(text: str) -> str:
 
 
 def problems(file: Path = FILE) -> list[str]:
-    """What is wrong with the file, a sentence each."""
+    """Return what is wrong with the file, a sentence each."""
     text = file.read_text("utf-8")
     return (
-        []
-        if write(text) == text
-        else [f"{file.name} is not what the types say: run `python3 dev.py schemas`"]
+        [] if write(text) == text else [f"{file.name} does not match the types: run `python3 dev.py schemas`"]
     )
 
 
 def _describe(schema: dict[str, Any], kind: type[msgspec.Struct]) -> None:
-    """Move what a docstring says of attributes to the properties."""
+    """Move the attributes' descriptions from the docstring to the properties."""
     summary, _, attributes = inspect.getdoc(kind).partition("\n\nAttributes:\n")  # type: ignore[union-attr]
     schema["description"] = summary
     names = dict(zip(kind.__struct_fields__, kind.__struct_encode_fields__, strict=True))
@@ -81,7 +79,7 @@ def _attributes(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _portable(schema: Any) -> Any:
-    r"""Patterns in the words of ECMA-262, which JSON Schema asks for: Python's `\A` and `\Z` are none."""
+    r"""Translate Python's `\A` and `\Z`: JSON Schema's patterns are ECMA-262's, which has neither."""
     match schema:
         case {"pattern": str(pattern), **rest}:
             return {**_portable(rest), "pattern": pattern.replace(r"\A", "^").replace(r"\Z", "$")}

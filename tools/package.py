@@ -1,9 +1,9 @@
 """The folder that is deployed, `.package`: the app, and its packages as wheels for Azure.
 
 Keywire does not use Azure's own build: it has built with another Python than the app runs on
-(Azure/azure-dev#8538), and it picks versions on the day of the deployment. Here `requirements.txt` pins them by
-hash, and the build fails if a package has no wheel for Flex Consumption's Linux. It uses uv because pip evaluates
-the requirements' markers for the machine that it runs on, which may be a Mac.
+(Azure/azure-dev#8538), and it picks versions on the day of the deployment. Here `requirements.txt` pins them
+by hash, and the build fails if a package has no wheel for Flex Consumption's Linux. It uses uv because pip
+evaluates the requirements' markers for the machine that it runs on, which may be a Mac.
 
 azd runs this before it packages (azure.yaml), and uploads the folder as it is.
 """

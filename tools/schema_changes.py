@@ -1,8 +1,8 @@
-"""Which changes of a JSON Schema break whom: a subset that covers what msgspec generates.
+"""Changes of a JSON Schema that break its users, for the parts of JSON Schema that msgspec generates.
 
-What Keywire writes must stay readable: a consumer of the old schema finds every field it was promised, of a
-type that it was told of; new fields are no break. What Keywire reads must stay acceptable: a file that the
-old schema allowed is still allowed.
+- Keywire writes documents and events: every field of the old schema stays, with a type that the old schema
+  allows. A new field breaks nothing.
+- Keywire reads interests: a file that the old schema allows stays valid.
 """
 
 from collections.abc import Iterator, Mapping
@@ -17,17 +17,17 @@ _UPPER_BOUNDS = ("maximum", "exclusiveMaximum", "maxLength", "maxItems")
 
 
 def incompatibilities(old: Schema, new: Schema, direction: Direction) -> list[str]:
-    """Every change from `old` to `new` that breaks somebody, with the path of the place."""
+    """Return every change from `old` to `new` that breaks a consumer or an author, with its path."""
     if direction == "written":
         return list(_Comparison(old, new, direction).changes(old, new, "$"))
     return list(_Comparison(new, old, direction).changes(new, old, "$"))
 
 
 class _Comparison:
-    """Whether all that `narrow` allows is something that `wide` speaks of.
+    """A comparison of two schemas: `wide` must allow everything that `narrow` allows.
 
-    Written: the new schema must be the narrow one (what is sent now), the old the wide (what is expected).
-    Read: the other way round.
+    For what Keywire writes, the new schema must be the narrow one and the old schema the wide one. For what
+    it reads, the old one must be narrow and the new one wide.
     """
 
     def __init__(self, first: Schema, second: Schema, direction: Direction) -> None:
@@ -36,7 +36,7 @@ class _Comparison:
         self._written = direction == "written"
 
     def changes(self, wide: Schema, narrow: Schema, path: str) -> Iterator[str]:
-        """What `narrow` allows at `path` that `wide` does not speak of."""
+        """Yield what `narrow` allows at `path` and `wide` does not."""
         wide, narrow = _resolve(wide, self._wide_root), _resolve(narrow, self._narrow_root)
         alternatives = _alternatives(wide, self._wide_root)
         for option in _alternatives(narrow, self._narrow_root):
@@ -54,10 +54,10 @@ class _Comparison:
 
     def _same_kind(self, wide: Schema, narrow: Schema, path: str) -> Iterator[str]:
         if "const" in wide or "enum" in wide:
-            known = set(map(str, wide.get("enum", [wide.get("const")])))
-            said = set(map(str, narrow.get("enum", [narrow.get("const")])))
-            if not said <= known:
-                yield f"{path} may be {sorted(said - known)}, which {self._other} does not know"
+            allowed = set(map(str, wide.get("enum", [wide.get("const")])))
+            possible = set(map(str, narrow.get("enum", [narrow.get("const")])))
+            if not possible <= allowed:
+                yield f"{path} may be {sorted(possible - allowed)}, which {self._other} does not know"
         yield from self._bounds(wide, narrow, path)
         if "properties" in wide or "properties" in narrow:
             yield from self._object(wide, narrow, path)
@@ -66,7 +66,7 @@ class _Comparison:
 
     def _bounds(self, wide: Schema, narrow: Schema, path: str) -> Iterator[str]:
         if self._written:
-            return  # a consumer does not mind what bounds it is within
+            return  # new bounds on what Keywire sends break no consumer
         for name in _LOWER_BOUNDS:
             if name in wide and narrow.get(name, float("-inf")) < wide[name]:
                 yield f"{path}: {name} is now {wide[name]}"
@@ -74,14 +74,13 @@ class _Comparison:
             if name in wide and narrow.get(name, float("inf")) > wide[name]:
                 yield f"{path}: {name} is now {wide[name]}"
         if "pattern" in wide and wide["pattern"] != narrow.get("pattern"):
-            yield f"{path}: the pattern is now another"
+            yield f"{path}: the pattern changed"
 
     def _object(self, wide: Schema, narrow: Schema, path: str) -> Iterator[str]:
         ours, theirs = narrow.get("properties", {}), wide.get("properties", {})
         for name in wide.get("required", ()):
             if name not in narrow.get("required", ()):
-                said = "is no longer promised" if self._written else "is now required"
-                yield f"{path}.{name} {said}"
+                yield f"{path}.{name} is {'no longer promised' if self._written else 'now required'}"
         for name, schema in theirs.items():
             if name in ours:
                 yield from self.changes(schema, ours[name], f"{path}.{name}")
@@ -107,8 +106,8 @@ def _alternatives(schema: Schema, root: Schema) -> list[Schema]:
 def _kind(schema: Schema) -> str:
     if "type" in schema:
         return str(schema["type"])
-    known = schema.get("enum", [schema["const"]] if "const" in schema else [])
-    return type(known[0]).__name__ if known else "any"
+    values = schema.get("enum", [schema["const"]] if "const" in schema else [])
+    return type(values[0]).__name__ if values else "any"
 
 
 def _covers(wide: str, narrow: str) -> bool:

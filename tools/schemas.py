@@ -1,14 +1,13 @@
-"""The JSON Schemas of what others read and write: generated from the types, checked in, and kept compatible.
+"""The JSON Schemas of documents, events and interests: generated from the types, and kept compatible.
 
-`schemas/` has what the code says now, `schemas/released/` what consumers were promised. `python3 dev.py
-schemas` writes the first anew; with `--release` also the second, which is a decision and not a chore. The
-bodies in `docs/openapi.yaml` are written with them.
+`schemas/` describes the code as it is. `schemas/released/` is what consumers were promised: `dev.py check`
+refuses a change that breaks it.
 """
 
 import argparse
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,7 +26,7 @@ RELEASED: Final = SCHEMAS / "released"
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 DOCUMENT: Final = "keywire.document.v1"
 INTERESTS: Final = "keywire.interests.v1"
-# What each type's events carry, or what a file holds.
+# By name: the data of an event type, or the content of a file.
 TYPES: Final[Mapping[str, Any]] = {
     envelope.EXTRACTED: data.ExtractedData,
     envelope.CHANGED: data.ChangedData,
@@ -38,29 +37,29 @@ TYPES: Final[Mapping[str, Any]] = {
     DOCUMENT: KeywordDocument,
     INTERESTS: InterestsFile,
 }
-# Interests are written by others and read by us: there a change must not refuse what was good.
+# Operators write interests and Keywire reads them, so a change must still accept every file that was valid.
 WRITTEN_BY_OTHERS: Final = frozenset({INTERESTS})
 
 
 def schema_of(name: str) -> dict[str, Any]:
-    """The schema of one type."""
+    """Return the schema of one of `TYPES`."""
     generated = msgspec.json.schema(TYPES[name], ref_template="#/$defs/{name}")
     return {"$schema": DIALECT, "$id": envelope.schema_of(name), **generated}
 
 
 def encode(schema: Mapping[str, Any]) -> str:
-    """As it is checked in."""
+    """Return the text of a schema's file."""
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
 
 def problems(schemas: Path = SCHEMAS, released: Path = RELEASED) -> list[str]:
-    """What is wrong with the schemas, a sentence each."""
+    """Return what is wrong with the schemas, a sentence each."""
     found = []
     for name in TYPES:
         now = schema_of(name)
         file, promised = schemas / f"{name}.json", released / f"{name}.json"
         if not file.exists() or file.read_text("utf-8") != encode(now):
-            found.append(f"schemas/{file.name} is not what the types say: run `python3 dev.py schemas`")
+            found.append(f"schemas/{file.name} does not match the types: run `python3 dev.py schemas`")
         if promised.exists():
             direction: Direction = "read" if name in WRITTEN_BY_OTHERS else "written"
             old = json.loads(promised.read_text("utf-8"))
@@ -68,11 +67,24 @@ def problems(schemas: Path = SCHEMAS, released: Path = RELEASED) -> list[str]:
     return found
 
 
-def main() -> int:
-    """Write the schemas."""
-    parser = argparse.ArgumentParser(prog="dev.py schemas", description=__doc__)
-    parser.add_argument("--release", action="store_true", help="promise them to consumers")
-    for folder in [SCHEMAS, *([RELEASED] if parser.parse_args().release else [])]:
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    found = argparse.ArgumentParser(
+        prog="dev.py schemas",
+        description="Write schemas/ and the bodies in docs/openapi.yaml from the types.",
+    )
+    found.add_argument(
+        "--release",
+        action="store_true",
+        help="promise the schemas to consumers: write schemas/released/ too",
+    )
+    return found
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write the schemas and the bodies in `docs/openapi.yaml`."""
+    release = parser().parse_args(arguments).release
+    for folder in [SCHEMAS, *([RELEASED] if release else [])]:
         folder.mkdir(exist_ok=True)
         for name in TYPES:
             (folder / f"{name}.json").write_text(encode(schema_of(name)), "utf-8")

@@ -1,6 +1,6 @@
-"""Checks of `infra/` that need no Azure.
+"""Checks of `infra/` that need no Azure and no Bicep compiler.
 
-There is no Bicep compiler here, but a grammar: `syntax` reads the files, `expressions` computes what can be
-known before anything is deployed, and `deployment` says which resources a set of parameters would make. The
-tests hold that against what is promised; `checkov` holds the files against others' rules.
+`syntax` reads the files with a grammar. `expressions` computes what is known before a deployment.
+`deployment` lists the resources that a set of parameters creates; the tests compare that list with what
+Keywire promises. `known_at_start` finds values that Bicep needs too early. `checkov` applies its own rules.
 """

@@ -1,8 +1,8 @@
-"""Checkov on `infra/`: others' rules, each exception explained at its line.
+"""Checkov's rules on `infra/`; each exception gives its reason at its line.
 
-Checkov lives in an environment of its own, which `dev.py` sets up and names in `KEYWIRE_CHECKOV`. Loading it
-takes longer than all other checks together, so what passed is not looked at again until a file of `infra/`
-or checkov itself changes.
+Checkov has its own environment: `dev.py` sets it up and puts its Python into `KEYWIRE_CHECKOV`. Checkov
+takes longer to load than all other checks take to run, so it runs again only after a change of `infra/` or
+of its lock file.
 """
 
 import hashlib
@@ -17,12 +17,12 @@ from tools.infra_check.syntax import INFRA, files
 
 _LOCK: Final = PROJECT / "requirements-checkov.txt"
 _PASSED: Final = PROJECT / ".checkov" / ".passed.sha256"
-# Its rules come with it; nothing is asked of, or told to, anybody.
+# The rules are in the package: no download, and no report to the vendor.
 _ARGUMENTS: Final = ("--framework", "bicep", "--skip-download", "--compact", "--output", "json")
 
 
 def problems() -> list[str]:
-    """What checkov finds wrong, a sentence each."""
+    """Return what checkov finds wrong, a sentence each."""
     state = _state()
     if _PASSED.exists() and _PASSED.read_text() == state:
         return []
@@ -33,7 +33,7 @@ def problems() -> list[str]:
 
 
 def judge(report: dict[str, Any]) -> list[str]:
-    """What is wrong, by checkov's report: failures, files it could not read, exceptions without a reason."""
+    """Return the failures, unreadable files and exceptions without a reason in checkov's report."""
     results, summary = report.get("results", {}), report.get("summary", {})
     found = [
         f"infra{check['file_path']}: {check['check_id']} {check['check_name']} ({check['resource']})"
@@ -56,7 +56,7 @@ def _run(python: Path) -> dict[str, Any]:
     try:
         report: dict[str, Any] = json.loads(ran.stdout)
     except json.JSONDecodeError:
-        raise RuntimeError(f"checkov said nothing that can be read: {ran.stderr[-2000:]}") from None
+        raise RuntimeError(f"checkov's output is not JSON; its errors: {ran.stderr[-2000:]}") from None
     return report
 
 

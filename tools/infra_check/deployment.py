@@ -1,7 +1,7 @@
-"""What a deployment of `infra/` would make: every resource with its type, name, scope and properties.
+"""The resources that a deployment of `infra/` creates, each with its type, name, scope and properties.
 
-Follows `main.bicep` through its modules with the parameters that are given, as far as can be known before
-anything is deployed. What only Azure knows is `Unknown`.
+`deploy` evaluates `main.bicep` and its modules for a set of parameters. A value that only Azure knows is
+`Unknown`.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -16,7 +16,7 @@ from tools.infra_check.expressions import Scope, Unknown, decide, evaluate, name
 from tools.infra_check.syntax import INFRA, BicepError, BicepFile, Declaration, read
 
 SUBSCRIPTION: Final = "11111111-1111-1111-1111-111111111111"
-# Bicep's types as Python's; a truth value is no number.
+# Bicep's types and Python's names for them; compared by name, because a bool is an int to isinstance.
 _TYPES: Final = {"string": "str", "int": "int", "bool": "bool", "array": "list", "object": "dict"}
 _ENVIRONMENT: Final = {
     "resourceManager": "https://management.azure.com/",
@@ -26,15 +26,15 @@ _ENVIRONMENT: Final = {
 
 @dataclass(frozen=True, kw_only=True)
 class Resource:
-    """A resource that is made, or that is only referred to.
+    """A resource that the deployment creates, or an existing one that it refers to.
 
     Attributes:
         resource_type: `Provider/type/childType`.
         api_version: The version of its API.
-        names: Its name, after those of what it is in.
-        home: The id of the resource group or subscription that it is in, or of the resource that it extends.
-        body: What the file says of it, computed; without `parent`, `scope` and `dependsOn`.
-        declaration: Where it stands.
+        names: The names of its parents, outermost first, then its own.
+        home: The id of its resource group or subscription, or of the resource that it extends.
+        body: Its evaluated declaration, without `parent`, `scope` and `dependsOn`.
+        declaration: Its place in the file.
     """
 
     resource_type: str
@@ -46,24 +46,24 @@ class Resource:
 
     @property
     def name(self) -> str:
-        """Its own name."""
+        """The last of its names."""
         return self.names[-1]
 
     @property
     def id(self) -> str:
-        """Its resource id."""
+        """The resource id, as Azure forms it."""
         if self.resource_type == "Microsoft.Resources/resourceGroups":
             return f"{self.home}/resourceGroups/{self.name}"
         return functions.resource_id(self.home, self.resource_type, list(self.names))
 
     @property
     def properties(self) -> Mapping[str, Any]:
-        """Its `properties`."""
+        """The `properties` of its body."""
         found: Mapping[str, Any] = self.body.get("properties", {})
         return found
 
     def member(self, name: str) -> Any:
-        """What `symbol.name` is: an id or a name; all else is known to Azure alone."""
+        """Return the value of `symbol.name`: the id or the name; only Azure knows the others."""
         if name in {"id", "name"}:
             return getattr(self, name)
         return Unknown(f"<{self.declaration.name}.{name}>")
@@ -79,30 +79,29 @@ class _Module:
 
 @dataclass(frozen=True, kw_only=True)
 class Deployment:
-    """All that is made, and the outputs."""
+    """All resources that are created, and the outputs."""
 
     resources: tuple[Resource, ...]
     outputs: Mapping[str, Any]
 
     def of(self, resource_type: str) -> list[Resource]:
-        """The resources of a type."""
+        """Return the resources of a type."""
         return [each for each in self.resources if each.resource_type == resource_type]
 
 
 def deploy(parameters: Mapping[str, Any], path: Path = INFRA / "main.bicep") -> Deployment:
-    """What is made with `parameters`; those that are left out have their defaults.
+    """Evaluate a template; parameters that are not given have their defaults.
 
     Raises:
-        BicepError: A parameter is missing, is not one, or has a value that is not allowed; or a file uses
-            what is not known here.
+        BicepError: A parameter is missing, unknown or not allowed, or a file uses an unknown part of Bicep.
     """
     template = _Template(read(path), parameters, f"/subscriptions/{SUBSCRIPTION}")
     outputs = template.outputs()
-    return Deployment(resources=tuple(template.made()), outputs=outputs)
+    return Deployment(resources=tuple(template.created()), outputs=outputs)
 
 
 class _Template:
-    """One file with its parameters, at its place."""
+    """A file with its parameters and the scope that it is deployed to."""
 
     def __init__(self, file: BicepFile, parameters: Mapping[str, Any], home: str) -> None:
         self._file = file
@@ -127,11 +126,11 @@ class _Template:
             self._values[name] = self._parameter(declaration, parameters)
 
     def outputs(self) -> dict[str, Any]:
-        """Its outputs."""
+        """Evaluate the outputs."""
         return {name: self._evaluate(output.value) for name, output in self._file.outputs.items()}
 
-    def made(self) -> Iterator[Resource]:
-        """What it and its modules make."""
+    def created(self) -> Iterator[Resource]:
+        """Yield the resources of the file and its modules."""
         for name, declaration in self._file.resources.items():
             if not declaration.existing:
                 value = self._resolve(name)
@@ -140,7 +139,7 @@ class _Template:
             self._resolve(name)
             module = self._modules[name]
             if module is not None:
-                yield from module.made()
+                yield from module.created()
 
     def _parameter(self, declaration: Declaration, given: Mapping[str, Any]) -> Any:
         where = f"{declaration.path.name}: parameter {declaration.name}"
@@ -167,7 +166,7 @@ class _Template:
         }
         for name, limit in limits.items():
             if not checks[name](limit):
-                raise BicepError(f"{where} is not what @{name} says: {value!r}")
+                raise BicepError(f"{where} violates @{name}: {value!r}")
         return value
 
     def _resolve(self, name: str) -> Any:
@@ -188,7 +187,7 @@ class _Template:
         return evaluate(node, self._scope)
 
     def _resources(self, declaration: Declaration) -> Any:
-        """One resource; a list for a loop; None where its condition does not hold."""
+        """Return one resource, a list for a loop, or None if the condition is false."""
         value = declaration.value
         assert value is not None
         if value.type == "for_statement":
@@ -216,7 +215,7 @@ class _Template:
         )
 
     def _module(self, declaration: Declaration) -> _Module:
-        """A module's outputs; `Unknown` each, where its condition does not hold."""
+        """Return a module's outputs; all are `Unknown` if its condition is false."""
         assert declaration.value is not None
         node = _unless_false(declaration.value, self._scope)
         file = read((declaration.path.parent / declaration.label).resolve())
@@ -232,7 +231,7 @@ class _Template:
 
 
 def _unless_false(node: tree_sitter.Node, scope: Scope) -> tree_sitter.Node | None:
-    """The body of a resource or module; None where its condition does not hold."""
+    """Return the body of a resource or module, or None if its condition is false."""
     if node.type != "if_statement":
         return node
     condition, body = named(node)

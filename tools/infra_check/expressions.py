@@ -1,7 +1,7 @@
-"""Bicep expressions, computed as far as they can be before anything is deployed.
+"""Evaluation of Bicep expressions, as far as their values are known before a deployment.
 
-What only Azure knows (an endpoint, a principal's id) becomes `Unknown`, a text in angle brackets that says
-what it stands for. It is passed on in strings; a decision can't depend on it, as in Bicep itself.
+A value that only Azure knows (an endpoint, a principal's id) becomes `Unknown`: its source in angle brackets.
+It can be part of a string. A condition can't depend on it, as in Bicep itself.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -16,18 +16,18 @@ _ESCAPES: Final = {"\\n": "\n", "\\t": "\t", "\\r": "\r", "\\'": "'", "\\\\": "\
 
 
 class Unknown(str):
-    """What is known once it is deployed; its text says, in angle brackets, what that is."""
+    """A value that only a deployment knows; the text is its source in angle brackets."""
 
     __slots__ = ()
 
 
 class Scope:
-    """What names mean at one place.
+    """The names that an expression can use.
 
     Args:
-        resolve: Gives the value of a name that the file declares. A resource or module has `member(name)`.
-        context: What `subscription()` and the like give.
-        names: Variables of loops.
+        resolve: Returns the value of a name that the file declares. A resource or module has `member(name)`.
+        context: The values of functions without arguments, such as `subscription()`.
+        names: The variables of loops.
     """
 
     def __init__(
@@ -41,36 +41,36 @@ class Scope:
         self._names = names or {}
 
     def name(self, name: str) -> Any:
-        """What a name means here."""
+        """Return the value of a name."""
         return self._names[name] if name in self._names else self._resolve(name)
 
     def inside(self, names: Mapping[str, Any]) -> "Scope":
-        """The same place inside a loop."""
+        """Return the scope of a loop's body."""
         return Scope(self._resolve, self._context, {**self._names, **names})
 
     def call(self, function: str, arguments: list[Any]) -> Any:
-        """What a function gives."""
+        """Call a function."""
         if function in self._context and not arguments:
             return self._context[function]
         return functions.call(function, arguments, self._context)
 
 
 def evaluate(node: tree_sitter.Node, scope: Scope) -> Any:
-    """The value of an expression: a Python value of JSON, an `Unknown`, or what has members.
+    """Return the value of an expression: a value of JSON, an `Unknown`, a resource or a module.
 
     Raises:
-        BicepError: It uses what is not known here.
+        BicepError: The expression uses an unknown part of Bicep.
     """
     if node.type not in _KINDS:
-        raise BicepError(f"line {node.start_point.row + 1}: {node.type} is not known to this reader")
+        raise BicepError(f"line {node.start_point.row + 1}: {node.type} is not implemented")
     return _KINDS[node.type](node, scope)
 
 
 def decide(node: tree_sitter.Node, scope: Scope) -> bool:
-    """Whether a condition holds.
+    """Return whether a condition is true.
 
     Raises:
-        BicepError: Only Azure knows that.
+        BicepError: Only Azure knows.
     """
     value = evaluate(node, scope)
     if not isinstance(value, bool):
@@ -81,7 +81,7 @@ def decide(node: tree_sitter.Node, scope: Scope) -> bool:
 
 
 def repeat(node: tree_sitter.Node, scope: Scope) -> Iterator[tuple[tree_sitter.Node, Scope]]:
-    """The body of a `for` for each item, with what its variables mean."""
+    """Yield the body of a `for` once for each item, with the scope of that round."""
     head, items, body = named(node)
     names = [text_of(child) for child in named(head)] or [text_of(head)]
     for index, item in enumerate(evaluate(items, scope)):
@@ -89,7 +89,7 @@ def repeat(node: tree_sitter.Node, scope: Scope) -> Iterator[tuple[tree_sitter.N
 
 
 def named(node: tree_sitter.Node) -> list[tree_sitter.Node]:
-    """A node's children without punctuation and comments."""
+    """Return a node's children without punctuation and comments."""
     return [child for child in node.named_children if child.type not in {"comment", "diagnostic_comment"}]
 
 
@@ -104,7 +104,7 @@ def _call(node: tree_sitter.Node, scope: Scope) -> Any:
 
 
 def _access(node: tree_sitter.Node, scope: Scope) -> Any:
-    """`value.name` and `value[index]`, however many in a row."""
+    """Evaluate a chain of `value.name` and `value[index]`."""
     links = []
     while node.type in {"member_expression", "subscript_expression"}:
         links.append(node)
@@ -143,7 +143,7 @@ def _binary(node: tree_sitter.Node, scope: Scope) -> Any:
             return left > right
         case "+":
             return left + right
-    raise BicepError(f"line {node.start_point.row + 1}: the operator {operator} is not known to this reader")
+    raise BicepError(f"line {node.start_point.row + 1}: the operator {operator} is not implemented")
 
 
 def _properties(node: tree_sitter.Node, scope: Scope) -> Iterator[tuple[str, Any]]:
@@ -162,7 +162,7 @@ def _string(node: tree_sitter.Node, scope: Scope) -> str:
     for child in node.children:
         if child.type not in {"interpolation", "escape_sequence"}:
             continue
-        # The grammar counts white space before an interpolation to it.
+        # The grammar's interpolation includes the white space before it.
         begin = source.index(
             b"$" if child.type == "interpolation" else b"\\", child.start_byte - node.start_byte
         )
@@ -173,7 +173,7 @@ def _string(node: tree_sitter.Node, scope: Scope) -> str:
             parts.append(_ESCAPES[text_of(child)])
         at = child.end_byte - node.start_byte
     whole = "".join([*parts, source[at:-1].decode()])
-    # What is nothing but an unknown stays one.
+    # A string that is only an unknown value is that value.
     return Unknown(whole) if whole[:1] == "<" and whole.find(">") == len(whole) - 1 else whole
 
 
@@ -202,6 +202,6 @@ _KINDS: Final[Mapping[str, Callable[[tree_sitter.Node, Scope], Any]]] = {
     "string": _string,
     "subscript_expression": _access,
     "ternary_expression": _ternary,
-    # `!` is the only one of Bicep's that infra/ uses; a number has its own sign.
+    # `!` is the only unary operator in infra/; a number includes its sign.
     "unary_expression": lambda node, scope: not decide(_field(node, "argument"), scope),
 }

@@ -1,4 +1,4 @@
-"""Bicep's functions, as many as `infra/` uses. Hashes are others than Azure's, but as long."""
+"""The Bicep functions that `infra/` uses. Hashes differ from Azure's and have the same length."""
 
 import base64
 import hashlib
@@ -9,15 +9,15 @@ from typing import Any, Final
 
 from tools.infra_check.syntax import BicepError
 
-# What Azure's uniqueString gives: lower-case letters and digits.
+# The length of Azure's uniqueString, which has lower-case letters and digits.
 UNIQUE_LENGTH: Final = 13
 
 
 def call(name: str, arguments: list[Any], context: Mapping[str, Any]) -> Any:
-    """What a function gives.
+    """Call a function.
 
     Raises:
-        BicepError: It is not known here.
+        BicepError: The function is not implemented.
     """
     if name in {"resourceId", "subscriptionResourceId"}:
         home = context["resourceGroup" if name == "resourceId" else "subscription"]
@@ -28,12 +28,12 @@ def call(name: str, arguments: list[Any], context: Mapping[str, Any]) -> Any:
     if name == "loadTextContent":
         return (Path(context["directory"]) / arguments[0]).read_text()
     if name not in _PURE:
-        raise BicepError(f"the function {name} is not known to this reader")
+        raise BicepError(f"the function {name} is not implemented")
     return _PURE[name](*arguments)
 
 
 def resource_id(home: str, resource_type: str, names: list[str]) -> str:
-    """The id of a resource: under `home`, of `Provider/type/childType`, with a name for each type."""
+    """Return the id of a resource below `home`; each type of `Provider/type/childType` has its name."""
     provider, *types = resource_type.split("/")
     path = "/".join(f"{kind}/{name}" for kind, name in zip(types, names, strict=True))
     return f"{home}/providers/{provider}/{path}"

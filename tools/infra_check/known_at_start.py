@@ -1,8 +1,8 @@
-"""What Bicep has to know before it starts: names, scopes, conditions and what loops go over.
+"""Values that Bicep must know before the deployment starts: names, scopes, conditions and the lists of loops.
 
-A compiler refuses there what only Azure knows (BCP120, BCP178): an output of a module, a property of a
-resource other than its id, name, type and version. So does this, in the file itself and through its
-variables; what comes in as a parameter is known.
+There the compiler refuses what only Azure knows (BCP120, BCP178): an output of a module, or a property of a
+resource other than its id, name, type and version. This check finds the same in expressions and in the
+variables that they use. A parameter is always known.
 """
 
 from collections.abc import Iterator
@@ -19,27 +19,27 @@ _AT_START: Final = frozenset({"name", "scope", "parent"})
 
 
 def all_problems() -> list[str]:
-    """What is needed too early in `infra/`, a sentence each."""
+    """Return what `infra/` needs too early, a sentence each."""
     return [problem for path in files() for problem in problems(path)]
 
 
 def problems(path: Path) -> list[str]:
-    """Where a file needs too early what only Azure knows, a sentence each."""
+    """Return where a file needs a value before Azure knows it, a sentence each."""
     file = read(path)
     return [
-        f"{path.name}:{node.start_point.row + 1}: {text_of(late)} is known once it is deployed, not here"
+        f"{path.name}:{node.start_point.row + 1}: {text_of(late)} is known only after the deployment"
         for node in _needed(file)
         for late in _late(node, file)
     ]
 
 
 def _needed(file: BicepFile) -> Iterator[tree_sitter.Node]:
-    """The expressions that have to be known at the start."""
+    """Yield the expressions that must be known at the start."""
     for declaration in (*file.resources.values(), *file.modules.values()):
         body = declaration.value
         assert body is not None
         while body.type != "object":
-            *_, head, body = named(body)  # a loop with what it goes over, a condition
+            *_, head, body = named(body)  # a loop's list, or a condition
             yield head
         for child in named(body):
             key, value = named(child)
@@ -53,7 +53,7 @@ def _needed(file: BicepFile) -> Iterator[tree_sitter.Node]:
 
 
 def _late(node: tree_sitter.Node, file: BicepFile) -> Iterator[tree_sitter.Node]:
-    """What in an expression is known too late."""
+    """Yield the parts of an expression that are known too late."""
     for child in _walk(node):
         if child.type == "identifier" and text_of(child) in file.variables:
             value = file.variables[text_of(child)].value

@@ -1,7 +1,7 @@
-"""Bicep files as declarations: parameters, variables, resources, modules and outputs, by name.
+"""The declarations of Bicep files: parameters, variables, resources, modules and outputs, by name.
 
-The grammar is tree-sitter's, which reads files with errors too, so those are looked for first. Expressions
-stay what they are in the file, nodes; `expressions` computes them.
+tree-sitter parses a file even if it has errors, so `read` looks for errors first. Expressions stay nodes of
+the syntax tree; `expressions` evaluates them.
 """
 
 from collections.abc import Iterator, Mapping
@@ -27,22 +27,22 @@ _KINDS: Final = {
 
 
 class BicepError(ValueError):
-    """A file is not Bicep, or uses what this reader does not know; the message says where."""
+    """A file is not Bicep, or uses a part of Bicep that is not implemented; the message says where."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Declaration:
-    """One declaration.
+    """A parameter, variable, resource, module or output.
 
     Attributes:
-        name: Its symbolic name.
-        kind: What it is: `parameters`, `resources` and so on.
-        path: The file that it stands in.
-        line: The line that it begins on.
-        label: Of a resource its `type@version`, of a module its path; of a parameter or output its type.
-        existing: Whether a resource is only referred to.
-        value: The expression after `=`; None for a parameter without a default.
-        decorators: The calls before it, by the function's name.
+        name: The symbolic name.
+        kind: The field of `BicepFile` that has it: `parameters`, `resources` and so on.
+        path: The file.
+        line: The first line.
+        label: A resource's `type@version`, a module's path, or the type of a parameter or output.
+        existing: Whether it refers to a resource that another deployment created.
+        value: The expression after `=`, or None for a parameter without a default.
+        decorators: The decorators' calls, by function name.
     """
 
     name: str
@@ -57,7 +57,7 @@ class Declaration:
 
 @dataclass(frozen=True, kw_only=True)
 class BicepFile:
-    """A file's declarations by kind and name."""
+    """A file's declarations, by kind and name."""
 
     path: Path
     parameters: dict[str, Declaration] = field(default_factory=dict)
@@ -68,17 +68,17 @@ class BicepFile:
 
 
 def files() -> list[Path]:
-    """Every Bicep file of `infra/`."""
+    """Return the Bicep files of `infra/`."""
     return sorted(INFRA.rglob("*.bicep"))
 
 
 def all_problems() -> list[str]:
-    """Where a file of `infra/` is not Bicep, a sentence each."""
+    """Return the syntax errors in `infra/`, a sentence each."""
     return [problem for path in files() for problem in problems(path)]
 
 
 def problems(path: Path) -> list[str]:
-    """Where a file is not Bicep, a sentence each."""
+    """Return the syntax errors of a file, a sentence each."""
     return [
         f"{_where(path, node)}: not Bicep, at {text_of(node)[:60]!r}"
         for node in _walk(_tree(path).root_node)
@@ -88,10 +88,10 @@ def problems(path: Path) -> list[str]:
 
 @cache
 def read(path: Path) -> BicepFile:
-    """Read a file.
+    """Return the declarations of a file.
 
     Raises:
-        BicepError: It is not Bicep.
+        BicepError: The file has a syntax error.
     """
     for problem in problems(path):
         raise BicepError(problem)
@@ -111,7 +111,7 @@ def read(path: Path) -> BicepFile:
 
 
 def text_of(node: tree_sitter.Node) -> str:
-    """A node's source."""
+    """Return a node's source."""
     assert node.text is not None
     return node.text.decode()
 
@@ -121,7 +121,7 @@ def _declaration(
 ) -> Declaration:
     children = [child for child in node.children if child.type != "comment"]
     equals = next((i for i, child in enumerate(children) if child.type == "="), len(children))
-    # The keyword, the name, the label if there is one, and perhaps `existing`.
+    # After the keyword: the name, and for some kinds a label and `existing`.
     head = children[1:equals]
     label = text_of(head[1]) if len(head) > 1 else ""
     return Declaration(

@@ -36,7 +36,7 @@ def said(capsys: pytest.CaptureFixture[str]) -> list[str]:
 
 def test_a_file_that_is_fine_is_counted(written: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert interests.main(["check", str(written)]) == 0
-    assert said(capsys) == ["1 interests, 2 terms: fine"]
+    assert said(capsys) == ["1 interests, 2 terms: valid"]
 
 
 def test_every_problem_is_a_line_and_the_exit_code_is_1(
@@ -101,7 +101,7 @@ def test_what_is_neither_document_nor_index_is_refused(
     written: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert interests.main(["try", str(written), "--document", str(write(tmp_path / "x.json", [5]))]) == 1
-    assert "x.json: it is no keyword document, and the index" in capsys.readouterr().err
+    assert "x.json: it is not a keyword document, and the index" in capsys.readouterr().err
 
 
 def test_a_file_that_is_wrong_is_not_tried(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

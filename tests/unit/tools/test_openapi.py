@@ -62,7 +62,7 @@ def test_a_body_that_is_not_in_step_is_named_and_mended(tmp_path: Path) -> None:
     right = openapi.FILE.read_text("utf-8")
     wrong = tmp_path / "openapi.yaml"
     wrong.write_text(right.replace("maximum: 2592000", "maximum: 1", 1))
-    assert openapi.problems(wrong) == ["openapi.yaml is not what the types say: run `python3 dev.py schemas`"]
+    assert openapi.problems(wrong) == ["openapi.yaml does not match the types: run `python3 dev.py schemas`"]
     assert openapi.write(wrong.read_text()) == right
     with pytest.raises(ValueError, match="needs this line once"):
         openapi.write(right + right)

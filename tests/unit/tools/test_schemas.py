@@ -90,7 +90,7 @@ def changed(path: str, value: Any) -> dict[str, Any]:
         ("properties/terms", None, "read", "$.terms is no longer allowed"),
         ("properties/score", {"type": "number"}, "read", "$.score may be null"),
         ("properties/id", {"type": "string", "maxLength": 5}, "read", "$.id: maxLength is now 5"),
-        ("properties/id", {"type": "string", "maxLength": 10, "pattern": "x"}, "read", "the pattern is now"),
+        ("properties/id", {"type": "string", "maxLength": 10, "pattern": "x"}, "read", "the pattern changed"),
         ("properties/kind", {"enum": ["a"]}, "read", "$.kind may be ['b']"),
     ],
 )
