@@ -29,15 +29,25 @@ NAMES: Final = (
 
 def main() -> int:
     """Parse the command line and measure."""
-    parser = argparse.ArgumentParser(prog="dev.py bench", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(NAMES)}; all without one")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="leave the figures there")
-    parser.add_argument("--scale", type=float, default=1.0, help="of the work, for a quick look: 0.1 of it")
-    arguments = parser.parse_args()
-    unknown = [name for name in arguments.names if name not in NAMES]
-    if unknown:
-        parser.error(f"there is no benchmark {', '.join(unknown)}; there are {', '.join(NAMES)}")
+    arguments = parser().parse_args()
     return run_on_stack(_measure(arguments.names or list(NAMES), arguments.scale, arguments.json))
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    found = argparse.ArgumentParser(prog="dev.py bench", description=__doc__)
+    found.add_argument(
+        "names", nargs="*", metavar="NAME", type=_name, help=f"of {', '.join(NAMES)}; all without one"
+    )
+    found.add_argument("--json", type=Path, metavar="FILE", help="leave the figures there")
+    found.add_argument("--scale", type=float, default=1.0, help="of the work, for a quick look: 0.1 of it")
+    return found
+
+
+def _name(text: str) -> str:
+    if text not in NAMES:
+        raise argparse.ArgumentTypeError(f"there is no benchmark {text}; there are {', '.join(NAMES)}")
+    return text
 
 
 async def _measure(names: list[str], scale: float, file: Path | None) -> int:

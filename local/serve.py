@@ -122,23 +122,28 @@ async def _serve(*, quiet: bool, settings: Path | None, variables: Path | None) 
     return 0
 
 
-def main() -> int:
-    """Parse the command line and run."""
-    parser = argparse.ArgumentParser(prog="dev.py stack", description=__doc__)
-    parser.add_argument("--quiet", action="store_true", help="no log lines of the processes")
-    parser.add_argument(
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    found = argparse.ArgumentParser(prog="dev.py stack", description=__doc__)
+    found.add_argument("--quiet", action="store_true", help="no log lines of the processes")
+    found.add_argument(
         "--settings",
         metavar="FILE",
         type=Path,
         help="leave the app to Core Tools: write what `func start` needs, to local.settings.json in general",
     )
-    parser.add_argument(
+    found.add_argument(
         "--environment",
         metavar="FILE",
         type=Path,
         help="keep addresses and key there as variables: tests/.env is for tests/requests.http",
     )
-    arguments = parser.parse_args()
+    return found
+
+
+def main() -> int:
+    """Parse the command line and run."""
+    arguments = parser().parse_args()
     return run(_serve(quiet=arguments.quiet, settings=arguments.settings, variables=arguments.environment))
 
 

@@ -53,18 +53,19 @@ class OnConsole(Told):
 
 def main() -> int:
     """Parse the command line, run, and return the exit code: 1 when anything is wrong."""
-    arguments = _parser().parse_args()
+    arguments = parser().parse_args()
     return run(_chaos(arguments, Console()))
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="dev.py chaos", description=__doc__)
-    parser.add_argument("--videos", type=_count, default=50, help="how many (default: 50)")
-    parser.add_argument("--seed", type=int, default=1, help="decides what goes wrong when (default: 1)")
-    parser.add_argument("--json", metavar="FILE", type=Path, help="write the figures there")
-    parser.add_argument("--calm", action="store_true", help="without faults")
-    parser.add_argument("--keep-logs", action="store_true", help="leave the logs there when all is well, too")
-    return parser
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    found = argparse.ArgumentParser(prog="dev.py chaos", description=__doc__)
+    found.add_argument("--videos", type=_count, default=50, help="how many (default: 50)")
+    found.add_argument("--seed", type=int, default=1, help="decides what goes wrong when (default: 1)")
+    found.add_argument("--json", metavar="FILE", type=Path, help="write the figures there")
+    found.add_argument("--calm", action="store_true", help="without faults")
+    found.add_argument("--keep-logs", action="store_true", help="leave the logs there when all is well, too")
+    return found
 
 
 def _count(text: str) -> int:

@@ -30,7 +30,7 @@ STALLED_SECONDS: Final = 90.0
 
 def main() -> int:
     """Parse the command line, run, and return the exit code: 0 when every video came through."""
-    arguments = _parser().parse_args()
+    arguments = parser().parse_args()
     console = Console()
     if arguments.index or arguments.reindex:
         videos, refused = inputs.read(arguments.index, arguments.reindex)
@@ -50,16 +50,17 @@ def main() -> int:
     return run(_demo(arguments, videos, refused, interests, console))
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="dev.py demo", description=__doc__)
-    parser.add_argument(
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    found = argparse.ArgumentParser(prog="dev.py demo", description=__doc__)
+    found.add_argument(
         "--index",
         metavar="FILE",
         action="append",
         default=[],
         help="a video's insights, as the portal's Download > Insights (JSON) or Get Video Index gives them",
     )
-    parser.add_argument(
+    found.add_argument(
         "--reindex",
         metavar="FIRST=SECOND",
         action="append",
@@ -67,18 +68,18 @@ def _parser() -> argparse.ArgumentParser:
         type=_pair,
         help="when FIRST is done it is indexed again and then has SECOND's insights",
     )
-    parser.add_argument(
+    found.add_argument(
         "--output", metavar="DIR", type=Path, help="leave documents, events and a summary there"
     )
-    parser.add_argument(
+    found.add_argument(
         "--interests",
         metavar="FILE",
         type=Path,
         default=SAMPLES / INTERESTS,
         help="what customers care about; without it, a built-in example",
     )
-    parser.add_argument("--serve", action="store_true", help="keep the stack up afterwards")
-    return parser
+    found.add_argument("--serve", action="store_true", help="keep the stack up afterwards")
+    return found
 
 
 def _pair(text: str) -> tuple[str, str]:

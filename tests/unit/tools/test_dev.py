@@ -1,108 +1,140 @@
-"""`dev.py`: what it finds to work with, and what it says when it finds nothing."""
+"""`dev.py`: its command line, and what it runs for each command."""
 
-import importlib.util
 import os
-import subprocess
-import sys
+import shutil
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
-from emulators.framework.checkout import PROJECT
+import dev
+from tests.support.commands import parser_of
+from tests.support.dev_checkout import DevCheckout
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="the stand-ins are shell scripts")
 
-
-@pytest.fixture
-def dev() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("dev", PROJECT / "dev.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+MODULES = [command.module for command in dev.COMMANDS.values() if command.module not in {None, "pytest"}]
+WORKERS = f"-n {min(8, 2 * (os.cpu_count() or 1))} "
 
 
 @pytest.fixture
-def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An otherwise empty PATH, and no pyenv."""
-    monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setenv("PYENV_ROOT", str(tmp_path / "pyenv"))
-    return tmp_path
+def checkout(tmp_path: Path) -> DevCheckout:
+    return DevCheckout(tmp_path)
 
 
-def program(path: Path, script: str) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(f"#!/bin/sh\n{script}\n")
-    path.chmod(0o755)
-    return path
+def is_80_columns_wide(text: str) -> bool:
+    return max(map(len, text.splitlines())) <= 80
 
 
-def test_a_python_on_path_that_fails_when_it_is_run_is_passed_over(dev: ModuleType, path: Path) -> None:
-    program(path / "python3.13", "echo 'pyenv: python3.13: command not found' >&2; exit 127")
-    right = program(path / "pyenv" / "versions" / "3.13.0" / "bin" / "python", f'exec {sys.executable} "$@"')
-    assert dev.find_python() == [str(right)]
+def test_help_lists_the_commands(checkout: DevCheckout) -> None:
+    ran = checkout.run("--help")
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert is_80_columns_wide(ran.stdout)
+    commands = ran.stdout.partition("commands:\n")[2].partition("\n\n")[0]
+    assert [line.split()[0] for line in commands.splitlines()] == list(dev.COMMANDS)
 
 
-def test_an_old_python_is_passed_over(dev: ModuleType, path: Path) -> None:
-    program(path / "python3.14", "exit 1")
-    program(path / "python3", f'exec {sys.executable} "$@"')
-    assert dev.find_python() == ["python3"]
+@pytest.mark.parametrize("name", dev.COMMANDS)
+def test_help_of_a_command_needs_no_environment_and_changes_nothing(checkout: DevCheckout, name: str) -> None:
+    before = checkout.files()
+    for option in ("--help", "-h"):
+        ran = checkout.run(name, option)
+        assert (ran.returncode, ran.stderr) == (0, "")
+        assert ran.stdout.startswith(f"usage: python3 dev.py {name}")
+        assert is_80_columns_wide(ran.stdout)
+    assert checkout.files() == before
 
 
-def test_a_python_that_only_uv_knows_is_found(dev: ModuleType, path: Path) -> None:
-    hidden = program(path / "elsewhere" / "python", f'exec {sys.executable} "$@"')
-    program(path / "uv", f"echo {hidden}")
-    assert dev.find_python() == [str(hidden)]
+@pytest.mark.parametrize("name", [name for name, each in dev.COMMANDS.items() if each.module in MODULES])
+def test_with_an_environment_the_command_prints_its_own_help(checkout: DevCheckout, name: str) -> None:
+    checkout.make_ready()
+    ran = checkout.run(name, "try", "--help")
+    assert ran.stdout == f"ran -m {dev.COMMANDS[name].module} try --help, node none\n"
 
 
-def test_without_any_python_it_says_what_to_do(dev: ModuleType, path: Path) -> None:
-    with pytest.raises(dev.SetupError, match=r"no Python >= 3\.13 was found; install one"):
-        dev.find_python()
+def test_help_of_test_says_what_dev_py_adds_to_pytest(checkout: DevCheckout) -> None:
+    checkout.make_ready()
+    assert "All arguments go to pytest" in checkout.run("test", "--help").stdout
 
 
-def test_a_node_that_is_new_enough_is_used(dev: ModuleType, path: Path) -> None:
-    node = program(path / "node", "echo v22.1.0")
-    npm = program(path / "npm", "exit 0")
-    assert dev.find_node() == (str(node), [str(npm)])
-
-
-@pytest.mark.parametrize("script", ["echo v18.20.0", "exit 1", "echo nonsense"])
-def test_a_node_that_is_too_old_or_broken_is_replaced_by_the_packaged_one(
-    dev: ModuleType, path: Path, monkeypatch: pytest.MonkeyPatch, script: str
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        ([], "usage: python3 dev.py COMMAND"),
+        (["explode"], "invalid choice: 'explode'"),
+        (["--loud"], "dev.py: error: "),
+        (["setup", "--loud"], "unrecognized arguments: --loud"),
+        (["setup", "loud"], "unrecognized arguments: loud"),
+    ],
+)
+def test_a_wrong_command_line_exits_with_2_before_any_set_up(
+    checkout: DevCheckout, arguments: list[str], error: str
 ) -> None:
-    program(path / "node", script)
-    program(path / "npm", "exit 0")
-    packaged = program(path / "packaged" / "bin" / "node", "echo v24.1.0")
-    program(path / "venv-python", f"echo {path / 'packaged'}")
-    installed: list[str] = []
-    monkeypatch.setattr(dev, "VENV", path)
-    monkeypatch.setattr(dev, "VENV_PYTHON", path / "venv-python")
-    monkeypatch.setattr(dev, "install", lambda lock: installed.append(lock.name))
-    assert dev.find_node()[0] == str(packaged)
-    assert dev.find_node()[0] == str(packaged)
-    assert installed == ["requirements-node.txt"]
+    before = checkout.files()
+    ran = checkout.run(*arguments)
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert error in ran.stderr
+    assert checkout.files() == before
 
 
-def test_a_failed_step_is_one_sentence_and_exit_code_2(
-    dev: ModuleType, path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("module", MODULES)
+def test_every_command_refuses_an_unknown_argument(
+    module: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(dev, "VENV", path / "venv")
-    monkeypatch.setattr(dev, "VENV_PYTHON", program(path / "venv" / "bin" / "python", "exit 1"))
-    monkeypatch.setattr(dev, "is_new_enough", lambda _: True)
-    assert dev.main(["test"]) == 2
-    said = capsys.readouterr().err.splitlines()[-1]
-    assert said == "dev.py: pip could not install requirements-dev.txt: is a package index reachable?"
+    monkeypatch.setenv("COLUMNS", "80")
+    parser = parser_of(module)
+    assert is_80_columns_wide(parser.format_help())
+    with pytest.raises(SystemExit, match="2"):
+        parser.parse_args(["--no-such-argument"])
+    assert capsys.readouterr().err.startswith("usage: dev.py ")
 
 
-def test_an_unknown_command_shows_the_commands_and_fails(
-    dev: ModuleType, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("arguments", "workers", "azurite"),
+    [
+        ("", WORKERS, True),
+        ("tests", WORKERS, True),
+        ("tests/integration -q", WORKERS, True),
+        ("tests/unit", WORKERS, False),
+        ("-k callback", WORKERS, True),
+        ("-k keywire tests/unit", WORKERS, False),
+        ("tests/unit tests/integration", WORKERS, True),
+        ("tests/unit/keywire", "", False),
+        ("-q tests/unit/keywire/test_a.py::test_x tests/unit/keywire", "", False),
+        ("tests/integration/test_b.py", "", True),
+        ("tests/unit/keywire tests/integration/test_b.py", "", True),
+        # The path is an option's value.
+        ("--ignore tests/unit", WORKERS, True),
+        ("--ignore=tests/integration tests/unit", WORKERS, False),
+        # The user decides on the processes.
+        ("-n 3", "", True),
+        ("-n3", "", True),
+        ("-nauto tests/unit", "", False),
+        ("--numprocesses=3", "", True),
+        ("--pdb", "", True),
+        ("-s tests/unit", "", False),
+        ("-p no:xdist", "", True),
+    ],
+)
+def test_test_chooses_workers_and_azurite_by_its_arguments(
+    checkout: DevCheckout, arguments: str, workers: str, azurite: bool
 ) -> None:
-    assert dev.main(["explode"]) == 2
-    assert "python3 dev.py demo" in capsys.readouterr().out
+    checkout.make_ready()
+    ran = checkout.run("test", *arguments.split())
+    command = f"-m pytest {workers}{arguments}".strip()
+    assert ran.stdout == f"ran {command}, node {checkout.programs / 'node' if azurite else 'none'}\n"
 
 
-def test_it_is_syntax_of_python_39() -> None:
-    code = f"import ast; ast.parse(open({str(PROJECT / 'dev.py')!r}).read(), feature_version=(3, 9))"
-    subprocess.run([sys.executable, "-c", code], check=True)
+def test_unit_tests_run_on_a_machine_without_node(checkout: DevCheckout) -> None:
+    checkout.make_ready()
+    (checkout.programs / "node").unlink()
+    shutil.rmtree(checkout.folder / "node_modules")
+    assert checkout.run("test", "tests/unit").stdout == f"ran -m pytest {WORKERS}tests/unit, node none\n"
+
+
+def test_it_runs_on_the_oldest_python(checkout: DevCheckout) -> None:
+    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+    old = [*pyenv.glob("versions/3.9.*/bin/python"), *filter(None, [shutil.which("python3.9")])]
+    if not old:
+        pytest.skip("there is no Python 3.9 here; ruff still checks the syntax")
+    checkout.make_ready()
+    assert checkout.run("schemas", interpreter=old[0]).stdout == "ran -m tools.schemas, node none\n"

@@ -1,6 +1,5 @@
-"""What an editor and a new checkout find: `.vscode`, `.devcontainer`, and the example of settings."""
+"""`.vscode`, `.devcontainer`, and the example of settings."""
 
-import importlib.util
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -10,15 +9,15 @@ import pytest
 
 from emulators.framework.checkout import PROJECT
 from keywire.settings import Settings
-from tests.support.documentation import options
+from tests.support.commands import parser_of
 
 
 def read(name: str) -> Any:
     return json.loads((PROJECT / name).read_text("utf-8"))
 
 
-class Asked(Mapping[str, str]):
-    """An environment that remembers which names it was asked for."""
+class Recording(Mapping[str, str]):
+    """An environment that records the names it is asked for."""
 
     def __init__(self, values: Mapping[str, str]) -> None:
         self._values = values
@@ -35,16 +34,22 @@ class Asked(Mapping[str, str]):
         return len(self._values)
 
 
-def test_launches_start_what_there_is() -> None:
+def test_a_launch_starts_a_command_with_valid_arguments() -> None:
     tasks = {task["label"] for task in read(".vscode/tasks.json")["tasks"]}
     launches = [each for each in read(".vscode/launch.json")["configurations"] if "module" in each]
-    assert launches
+    assert {launch["module"] for launch in launches} == {"local.serve", "local.demo", "pytest"}
     for launch in launches:
-        assert importlib.util.find_spec(launch["module"]) is not None
         assert launch["preLaunchTask"] in tasks
-        if launch["module"].startswith("local."):
-            given = {word for word in launch.get("args", ()) if word.startswith("-")}
-            assert given <= options(launch["module"])
+        if launch["module"] != "pytest":
+            parser_of(launch["module"]).parse_args(launch.get("args", []))
+
+
+def test_tests_are_debugged_in_one_process(pytestconfig: pytest.Config) -> None:
+    (launch,) = [
+        each for each in read(".vscode/launch.json")["configurations"] if each.get("module") == "pytest"
+    ]
+    words = [*launch["args"], *pytestconfig.getini("addopts")]
+    assert not [word for word in words if word.startswith(("-n", "--numprocesses"))]
 
 
 def test_a_task_does_the_same_on_windows() -> None:
@@ -52,28 +57,30 @@ def test_a_task_does_the_same_on_windows() -> None:
         assert task["windows"]["command"] == task["command"].replace("python3", "py")
 
 
-def test_a_container_has_the_extensions_that_are_recommended() -> None:
+def test_the_container_has_the_recommended_extensions() -> None:
     recommended = read(".vscode/extensions.json")["recommendations"]
     assert read(".devcontainer/devcontainer.json")["customizations"]["vscode"]["extensions"] == recommended
     assert recommended == sorted(recommended)
 
 
-def test_schemas_that_the_editor_uses_are_there() -> None:
+def test_schemas_that_the_editor_uses_exist() -> None:
     for each in read(".vscode/settings.json")["json.schemas"]:
         assert (PROJECT / each["url"]).exists()
 
 
-def test_the_example_of_settings_is_good_and_knows_no_other() -> None:
+def test_the_example_of_settings_is_valid_and_has_only_settings_that_are_read() -> None:
     example = read("local.settings.json.example")
-    values = Asked(example["Values"])
+    values = Recording(example["Values"])
     settings = Settings.from_environment(values)
     assert settings.storage.connection_string is None
-    assert not settings.identity.managed  # whoever runs it, by `az login`
+    assert not settings.identity.managed  # the developer, by `az login`
     hosts = {name for name in values if name.startswith(("FUNCTIONS_", "AzureWebJobsStorage__"))}
     assert set(values) - hosts <= values.names
 
 
-@pytest.mark.parametrize("name", ["local.settings.json", "tests/.env", ".venv/", "node_modules/", ".stack/"])
-def test_what_holds_a_key_or_is_made_here_is_ignored(name: str) -> None:
+@pytest.mark.parametrize(
+    "name", ["local.settings.json", "tests/.env", ".venv/", ".python/", "node_modules/", ".stack/"]
+)
+def test_git_ignores_files_with_keys_and_files_that_commands_make(name: str) -> None:
     ignored = (PROJECT / ".gitignore").read_text("utf-8").splitlines()
     assert {name, Path(name).name, f"{Path(name).name}/"} & set(ignored)
