@@ -71,7 +71,7 @@ class Probe:
         try:
             await list_videos(self.client(), page_size=1)
         except ThrottledError as error:
-            return error.because or None  # without a cause it can be asked, only not now
+            return error.reason or None  # a rate limit alone is not a problem
         except VideoIndexerError as error:
             return str(error)
         return None

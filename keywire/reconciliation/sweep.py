@@ -87,7 +87,7 @@ class Sweep:
         """
         page = await self._page(cursor.skip, period)
         new = cursor.new(page)
-        meant = [video for video in new if period.holds(video.created)]
+        meant = [video for video in new if period.contains(video.created)]
         if len(meant) < len(new):
             logger.info("list skip=%d outside_of_period=%d", cursor.skip, len(new) - len(meant))
         if page.unreadable:

@@ -1,7 +1,7 @@
-"""Questions about an account's videos; above all Get Video Index, asked for keywords only.
+"""The client for Video Indexer's API: Get Video Index, and GET requests to the account's videos.
 
-`includedInsights=Keywords` and no streaming URLs or summary: a twentieth of the whole answer, and
-without faces, transcript or view token.
+An index is requested with keywords only, without streaming URLs and summary. That is a twentieth of the whole answer,
+and it has no faces, no transcript and no view token.
 """
 
 import copy
@@ -18,7 +18,7 @@ from keywire.video_indexer.quota_ledger import Lane
 from keywire.video_indexer.service_time import ServiceTime
 from keywire.video_indexer.tokens import AccessTokens
 
-# What only an operator can mend is asked about again after so long, by whoever comes first.
+# After a misconfiguration one request of all processes is sent per this time, to find out if it is corrected.
 MISCONFIGURED_SECONDS: Final = 60.0
 
 _KEYWORDS_ONLY: Final = {
@@ -29,19 +29,19 @@ _KEYWORDS_ONLY: Final = {
 
 
 class VideoIndexerClient:
-    """Asks one account about its videos.
+    """Read access to the videos of one account.
 
     Args:
-        http: The client to ask with; shared and never closed here.
-        tokens: Where the account's access token comes from.
+        http: Sends the requests; shared and never closed here.
+        tokens: The account's access token.
         endpoint: The data plane's base URL, `https://api.videoindexer.ai` in public Azure.
         location: The account's Azure region.
         account_id: The account's GUID (not its ARM name).
-        language: Translate the insights to this language; None leaves them as they were spoken.
-        gate: Where each request waits for its turn.
+        language: Video Indexer translates the insights to this language; None leaves them as they were spoken.
+        gate: Each request waits here for its slot.
 
     Attributes:
-        time: What time it is at the service.
+        time: The service's clock.
     """
 
     def __init__(
@@ -66,13 +66,13 @@ class VideoIndexerClient:
         self._params = _KEYWORDS_ONLY | ({"language": language} if language else {})
 
     def in_lane(self, lane: Lane) -> Self:
-        """The same client, whose requests wait in another lane."""
+        """Return this client with another lane for its requests."""
         other = copy.copy(self)
         other._lane = lane  # noqa: SLF001
         return other
 
     async def get_index(self, video_id: str) -> bytes:
-        """The index of a video as JSON, whatever its state.
+        """Return the index of a video in any state, as JSON.
 
         Raises:
             VideoIndexerError: See `keywire.video_indexer.errors`.
@@ -80,7 +80,12 @@ class VideoIndexerClient:
         return await self.get("GetVideoIndex", f"/{video_id}/Index", self._params)
 
     async def get(self, operation: str, path: str, params: Mapping[str, str]) -> bytes:
-        """The answer to a question about the account's videos, its path beginning where theirs ends.
+        """Send a GET request and return the body of its answer.
+
+        Args:
+            operation: The API operation's name, for logs and metrics.
+            path: The path after `.../Videos`.
+            params: The query.
 
         Raises:
             VideoIndexerError: See `keywire.video_indexer.errors`.
@@ -91,33 +96,35 @@ class VideoIndexerClient:
         except VideoIndexerError as error:
             if error.status != 401:
                 raise
-        # Tokens can be revoked before they expire; a second refusal is not the token's fault.
+        # A token can be revoked before it expires. If a new one is refused as well, the token is not the cause.
         token = await self._token(refused=token)
         try:
             return await self._send(operation, path, params, token)
         except MisconfiguredError as error:
             if error.status != 401:
                 raise
-            told = grants.refused_by_account(error, account_id=self._account_id, location=self._location)
-            await self._stop(told)
-            raise told from None
+            explained = grants.explain_refused_token(
+                error, account_id=self._account_id, location=self._location
+            )
+            await self._trip_gate(explained)
+            raise explained from None
 
     async def _token(self, refused: str | None = None) -> str:
-        if not self._tokens.is_good(refused):
-            # The gate counts no requests to Resource Manager; but while nobody may ask, nobody asks there.
+        if not self._tokens.is_cached(refused):
+            # Requests to Resource Manager take no slot, but a tripped gate stops them too.
             await self._gate.check()
         try:
             return await self._tokens.get(refused=refused)
         except (ThrottledError, MisconfiguredError) as error:
-            await self._stop(error)
+            await self._trip_gate(error)
             raise
 
-    async def _stop(self, error: ThrottledError | MisconfiguredError) -> None:
-        """Let nobody ask for a while, in whichever process."""
+    async def _trip_gate(self, error: ThrottledError | MisconfiguredError) -> None:
+        """Stop the requests of all processes for the time that the error asks for."""
         if isinstance(error, ThrottledError):
             await self._gate.trip(time.time() + error.retry_after)
         else:
-            await self._gate.trip(time.time() + MISCONFIGURED_SECONDS, because=str(error))
+            await self._gate.trip(time.time() + MISCONFIGURED_SECONDS, reason=str(error))
 
     async def _send(self, operation: str, path: str, params: Mapping[str, str], token: str) -> bytes:
         url = f"{self._videos}{path}"
@@ -125,12 +132,13 @@ class VideoIndexerClient:
         try:
             response = await requests.send(self._http, operation, "GET", url, token=token, params=params)
         except ThrottledError as error:
-            await self._stop(error)
+            await self._trip_gate(error)
             raise
         except MisconfiguredError as error:
-            # A token may be old and a video forbidden; an account that is not there is so for all.
+            # A 401 or 403 may concern this token or this video only; a missing account concerns every request.
             if error.status not in {401, 403}:
-                await self._stop(error)
+                await self._trip_gate(error)
             raise
-        self.time.note(response.headers.get("Date"))
+
+        self.time.observe(response.headers.get("Date"))
         return response.content

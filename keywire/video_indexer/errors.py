@@ -1,16 +1,16 @@
-"""What can go wrong when Video Indexer is asked, by what to do about it.
+"""Errors of requests to Video Indexer, by what the caller does about them.
 
     VideoIndexerError
-    ├── NotReadyError        the video is still being indexed: ask again later
-    ├── ThrottledError       too many requests: wait `retry_after` seconds
-    ├── TransientError       the service or the network failed: try again
+    ├── NotReadyError        the video is still being indexed: retry later
+    ├── ThrottledError       too many requests: retry after `retry_after` seconds
+    ├── TransientError       the service or the network failed: retry
     ├── GoneError            the video was removed
     ├── MisconfiguredError   an operator must grant or correct something
-    └── UnusableError        the answer can't be used: record it and stop
+    └── UnusableError        the answer cannot be used: record it and stop
 
-Errors arrive in three shapes: Video Indexer's `{ErrorType, Message}`, Azure Resource Manager's
-`{error: {code, message}}` and the API gateway's `{statusCode, message}`. The type decides, the status
-only where there is no type: a 400 can mean "still indexing" (VIDEO_INDEXING_IN_PROGRESS).
+An error body has one of three shapes: Video Indexer's `{ErrorType, Message}`, Azure Resource Manager's
+`{error: {code, message}}` or the API gateway's `{statusCode, message}`. The type decides; the status decides only if
+there is no type. A 400, for example, can mean "still indexing" (VIDEO_INDEXING_IN_PROGRESS).
 """
 
 import re
@@ -22,7 +22,7 @@ import msgspec
 from keywire.decoding import DECODE_ERRORS
 
 DEFAULT_RETRY_AFTER_SECONDS: Final = 30.0
-# The account's quota is per minute. A longer wait is nobody's intention, and would stop every instance.
+# The account's quota is per minute, so a longer wait must be a mistake; it would stop every instance.
 MAX_RETRY_AFTER_SECONDS: Final = 3600.0
 
 _NOT_READY: Final = frozenset({"VIDEO_INDEXING_IN_PROGRESS", "VIDEO_INDEX_UPDATE_IN_PROGRESS"})
@@ -45,17 +45,17 @@ _MISCONFIGURED: Final = frozenset(
 )
 _UNUSABLE: Final = frozenset({"INVALID_INPUT", "UNSUPPORTED"})
 _WAIT: Final = re.compile(r"try again in (\d+) second", re.IGNORECASE)
-# Anything else in its place was not written by the service, and has no place in a log.
+# The service's own types look like this; anything else is not logged.
 _CODE: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
 class VideoIndexerError(Exception):
-    """An answer, or the lack of one, that is no index.
+    """A request without a usable answer.
 
     Attributes:
-        status: The HTTP status, or None where there was no answer.
-        code: Video Indexer's ErrorType or Azure Resource Manager's code, or "".
-        request_id: The service's own id of the request, for Microsoft's support, or "".
+        status: The HTTP status; None if there was no answer.
+        code: Video Indexer's ErrorType, or Azure Resource Manager's code, or "".
+        request_id: The service's id of the request, for Microsoft's support, or "".
     """
 
     def __init__(
@@ -72,47 +72,47 @@ class NotReadyError(VideoIndexerError):
 
 
 class ThrottledError(VideoIndexerError):
-    """Too many requests, or none make sense at present.
+    """The rate limit is reached, or the gate is tripped.
 
     Attributes:
-        retry_after: The wait that the service asks for, in seconds.
-        because: What an operator has to mend first; empty where it was just too many.
+        retry_after: When to retry, in seconds from now.
+        reason: What an operator has to correct first; empty if there were too many requests.
     """
 
     retry_after: float = DEFAULT_RETRY_AFTER_SECONDS
-    because: str = ""
+    reason: str = ""
 
 
 class TransientError(VideoIndexerError):
-    """The service or the way to it failed."""
+    """The service or the network failed."""
 
 
 class GoneError(VideoIndexerError):
-    """The video was removed, or never was."""
+    """The video was removed, or it never existed."""
 
 
 class MisconfiguredError(VideoIndexerError):
-    """Access or addresses are wrong, until somebody corrects them."""
+    """A role is missing or an address is wrong, until an operator corrects it."""
 
 
 class UnusableError(VideoIndexerError):
-    """The answer can't be used and asking again would not change that."""
+    """The answer cannot be used, and a retry would bring the same answer."""
 
 
 def from_response(operation: str, status: int, headers: Mapping[str, str], body: bytes) -> VideoIndexerError:
-    """Classify an answer that is no success.
+    """Return the error for an answer without success.
 
     Args:
-        operation: What was asked, for the message.
+        operation: The API operation's name, for the message.
         status: The HTTP status.
         headers: The headers of the answer, with case-insensitive names.
-        body: Its body, of any of the three shapes or none.
+        body: Its body, in one of the three shapes or anything else.
     """
     code, message = read_error(body)
     request_id = headers.get("x-ms-request-id", "")
     kind = _kind(status, code.upper())
-    said = f"{status} {code}".rstrip()
-    error = kind(f"{operation} was answered with {said}", status=status, code=code, request_id=request_id)
+    answer = f"{status} {code}".rstrip()
+    error = kind(f"{operation} was answered with {answer}", status=status, code=code, request_id=request_id)
     if isinstance(error, ThrottledError):
         error.retry_after = _retry_after(headers.get("retry-after"), message)
     return error
@@ -133,12 +133,12 @@ def _kind(status: int, code: str) -> type[VideoIndexerError]:
         return MisconfiguredError
     if status in {408, 409, 424} or status >= 500:
         return TransientError
-    # A 404 without the service's own type may come from a wrong address: it proves nothing about the video.
+    # A 404 without a type may come from a wrong address, so it does not prove that the video was removed.
     return TransientError if status == 404 else UnusableError
 
 
 def read_error(body: bytes) -> tuple[str, str]:
-    """The type and the message of an error body of any of the three shapes; ("", "") for anything else."""
+    """Return the type and the message of an error body in one of the three shapes; ("", "") for anything else."""
     try:
         payload: Any = msgspec.json.decode(body)
     except DECODE_ERRORS:

@@ -1,4 +1,4 @@
-"""The gate where a request to Video Indexer waits for its turn; `QuotaGate` in production."""
+"""The gate: every request to Video Indexer waits here for its slot in the account's rate limit."""
 
 from typing import Protocol
 
@@ -6,38 +6,40 @@ from keywire.video_indexer.quota_ledger import Lane
 
 
 class Gate(Protocol):
-    """What lets requests pass, one at a time."""
+    """Lets requests pass one at a time; `QuotaGate` in production."""
 
     async def wait(self, lane: Lane) -> None:
-        """Return when one request may be sent, which is now.
+        """Wait for a slot; the caller sends one request immediately afterwards.
 
         Raises:
-            ThrottledError: That is too far away; `retry_after` says how far. No slot was taken.
-            azure.core.exceptions.AzureError: Storage failed, so nobody knows.
+            ThrottledError: The next slot is too far away: `retry_after` says how far. No slot was taken.
+            TransientError: Too many other processes changed the ledger.
+            azure.core.exceptions.AzureError: Storage failed.
         """
 
     async def check(self) -> None:
-        """Return where requests are let through at all; takes no slot.
+        """Return if the gate is not tripped; takes no slot.
 
         Raises:
-            ThrottledError: All are stopped; `retry_after` says for how long.
-            azure.core.exceptions.AzureError: Storage failed, so nobody knows.
+            ThrottledError: It is tripped: `retry_after` says for how long.
+            azure.core.exceptions.AzureError: Storage failed.
         """
 
-    async def trip(self, until_seconds: float, *, because: str = "") -> None:
-        """Stop all processes until a moment (Unix seconds).
+    async def trip(self, until_seconds: float, *, reason: str = "") -> None:
+        """Let no request of any process pass until a moment, as a circuit breaker.
 
         Args:
-            until_seconds: That of a 429 plus its Retry-After, or when a misconfiguration may be mended.
-            because: What is wrong; empty where too much was asked.
+            until_seconds: The end, Unix seconds: after a 429 its Retry-After, after a misconfiguration the next try.
+            reason: What an operator has to correct; empty after a 429.
 
         Raises:
-            azure.core.exceptions.AzureError: Storage failed; this process stops all the same.
+            TransientError: Too many other processes changed the ledger; this process stops nevertheless.
+            azure.core.exceptions.AzureError: Storage failed; this process stops nevertheless.
         """
 
 
 class OpenGate:
-    """A gate that is always open: for tests, and for tools that have the account to themselves."""
+    """A gate that is always open: for tests, and for tools that do not share the account."""
 
     async def wait(self, lane: Lane) -> None:
         """See `Gate`."""
@@ -45,5 +47,5 @@ class OpenGate:
     async def check(self) -> None:
         """See `Gate`."""
 
-    async def trip(self, until_seconds: float, *, because: str = "") -> None:
+    async def trip(self, until_seconds: float, *, reason: str = "") -> None:
         """See `Gate`."""

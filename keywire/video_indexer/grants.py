@@ -1,7 +1,7 @@
-"""What to grant to whom, in words that an operator can paste, where Azure Resource Manager gives no token.
+"""Error texts for missing grants: which identity lacks which action on which scope, and the command that grants it.
 
-The documents know no built-in role that holds just this action: "Contributor" on the account and nothing more
-is what they name (see `docs/security.md` for a narrower one).
+Microsoft's documentation names no built-in role that has just this action. It names "Contributor" on the account;
+`docs/security.md` has a narrower custom role.
 """
 
 import base64
@@ -19,26 +19,28 @@ class _Claims(msgspec.Struct):
     appid: Any = None
 
 
-def refused(error: MisconfiguredError, *, operation: str, resource_id: str, token: str) -> MisconfiguredError:
-    """The error with what helps.
+def explain_refused_operation(
+    error: MisconfiguredError, *, operation: str, resource_id: str, token: str
+) -> MisconfiguredError:
+    """Return the error for an operation that Azure Resource Manager refused, with the command that grants it.
 
     Args:
-        error: What Azure Resource Manager answered.
-        operation: What was asked of it.
-        resource_id: Of which account.
-        token: With which token: its claims name the identity. It is not part of the message.
+        error: The answer.
+        operation: The operation, for example `generateAccessToken`.
+        resource_id: The ARM resource id of the Video Indexer account.
+        token: The token of the request. Its claims name the identity; the token is not part of the message.
     """
     if error.status == 404:
-        return _told(
+        return _with_message(
             error,
             f"{error}: there is no Video Indexer account {resource_id}, or it is hidden from this identity: "
             "correct VIDEO_INDEXER_RESOURCE_ID",
         )
     claims = read_claims(token)
-    # No document says which built-in role sells restricted tokens.
+    # Microsoft's documentation names no built-in role for restricted tokens.
     role = "Contributor" if operation == "generateAccessToken" else '"{a role with that action}"'
     object_id = str(claims.oid or "unknown")
-    return _told(
+    return _with_message(
         error,
         f"{error}: the identity with object id {object_id} (client id {claims.appid or 'unknown'}) lacks the "
         f"action {_ACTION.format(operation=operation)} on the scope {resource_id}. Grant it, and allow a few "
@@ -47,17 +49,17 @@ def refused(error: MisconfiguredError, *, operation: str, resource_id: str, toke
     )
 
 
-def without_identity(error: Exception) -> MisconfiguredError:
-    """The error where there is no identity to ask with."""
+def explain_missing_identity(error: Exception) -> MisconfiguredError:
+    """Return the error for an app whose identity gets no token."""
     return MisconfiguredError(
         f"this app has no identity that gets tokens for Azure Resource Manager ({type(error).__name__}): "
         "assign a managed identity, or correct AZURE_CLIENT_ID and InsightsStorage__clientId"
     )
 
 
-def refused_by_account(error: MisconfiguredError, *, account_id: str, location: str) -> MisconfiguredError:
-    """The error where Video Indexer itself refuses a token that was good a moment ago."""
-    return _told(
+def explain_refused_token(error: MisconfiguredError, *, account_id: str, location: str) -> MisconfiguredError:
+    """Return the error for a new token that Video Indexer refuses."""
+    return _with_message(
         error,
         f"{error}: Video Indexer refuses tokens of its own for the account {account_id} in {location}: do "
         "VIDEO_INDEXER_ACCOUNT_ID, VIDEO_INDEXER_LOCATION and VIDEO_INDEXER_RESOURCE_ID name one account?",
@@ -65,7 +67,7 @@ def refused_by_account(error: MisconfiguredError, *, account_id: str, location: 
 
 
 def read_claims(token: str) -> _Claims:
-    """Who a token is for, as it says itself; nothing where it can't be read."""
+    """Return the claims that name a token's identity; they are None if the token cannot be read."""
     try:
         _, payload, _ = token.split(".")
         return msgspec.json.decode(
@@ -75,5 +77,5 @@ def read_claims(token: str) -> _Claims:
         return _Claims()
 
 
-def _told(error: MisconfiguredError, message: str) -> MisconfiguredError:
+def _with_message(error: MisconfiguredError, message: str) -> MisconfiguredError:
     return MisconfiguredError(message, status=error.status, code=error.code, request_id=error.request_id)

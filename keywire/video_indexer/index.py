@@ -1,9 +1,8 @@
-"""An index as Video Indexer sends it: only what is read of it, and read with tolerance.
+"""A tolerant reader for the answer to Get Video Index. It reads only the fields that Keywire uses.
 
-The API portal's description is years old and disagrees with real answers, so nothing that can be
-done without is trusted to be there or to have its type: `keywords` may be absent or null,
-`sourceLanguages` a list or an object, unknown fields come and go. Each keyword is kept as raw JSON
-until it is read on its own, so that a broken one costs nobody else.
+The API portal's description is years old and disagrees with real answers. So no optional field is expected to be there
+or to have its documented type: `keywords` may be absent or null, `sourceLanguages` is a list or an object, and unknown
+fields come and go. Each keyword stays raw JSON until it is read by itself, so a broken one does not affect the others.
 """
 
 import json
@@ -54,8 +53,8 @@ class VideoInsights(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         id: The video's id.
         keywords: Each keyword object as the JSON that came.
-        duration_seconds: The video's length, where it is told.
-        languages: The languages that are spoken, most important first.
+        duration_seconds: The video's length; None if the index does not have it.
+        languages: The spoken languages, most important first.
     """
 
     id: str | None
@@ -72,7 +71,7 @@ class VideoInsights(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VideoIndex(msgspec.Struct, frozen=True, kw_only=True):
-    """What Get Video Index says of a video, or of a project of several."""
+    """The index of a video, or of a project of several videos."""
 
     id: str | None
     name: str | None
@@ -88,22 +87,22 @@ _RAW_LIST: Final = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 def parse(body: bytes) -> VideoIndex:
-    """Read the body of a Get Video Index answer, or a file downloaded from the portal.
+    """Return the index in the body of a Get Video Index answer, or in a file from the portal.
 
     A byte-order mark is allowed.
 
     Raises:
-        TransientError: It is no JSON: cut short on its way, or not the service's own answer.
-        UnusableError: It is no index, or one that is nested beyond measure; the retired v1 format has
-            `breakdowns` instead of `videos`.
+        TransientError: The body is not JSON: it was cut short, or another server than the service wrote it.
+        UnusableError: The JSON is not an index, or it is nested too deeply. The retired v1 format has `breakdowns`
+            instead of `videos`.
     """
     body = body.removeprefix(b"\xef\xbb\xbf")
     try:
         index = _decode(body)
     except (msgspec.ValidationError, RecursionError) as error:
-        raise UnusableError(f"the index is no JSON object: {describe(error)}") from None
+        raise UnusableError(f"the index is not a JSON object: {describe(error)}") from None
     except DECODE_ERRORS as error:
-        raise TransientError(f"the index is no JSON: {describe(error)}") from None
+        raise TransientError(f"the index is not JSON: {describe(error)}") from None
     videos = _videos(index.videos)
     state = _text(index.state) or _text(videos[0].state)
     if state is None:
@@ -130,12 +129,13 @@ def _decode(body: bytes) -> _Index:
 
 
 def _without_lone_surrogates(body: bytes) -> bytes:
-    """The JSON with U+FFFD for each escaped half of a character, which msgspec refuses wherever it stands.
+    """Return the JSON with U+FFFD instead of each lone surrogate.
 
-    .NET writes one when it cuts a text between the two halves; Python's own reader takes it.
+    .NET writes a lone surrogate when it cuts a text inside a surrogate pair. msgspec refuses it anywhere in a
+    document; Python's own decoder accepts it.
 
     Raises:
-        msgspec.DecodeError: It is no JSON.
+        msgspec.DecodeError: The body is not JSON.
     """
     try:
         text = json.dumps(json.loads(body), ensure_ascii=False)
@@ -148,7 +148,7 @@ def _videos(raw: msgspec.Raw) -> list[_Video]:
     try:
         videos = [_VIDEO.decode(item) for item in _RAW_LIST.decode(raw)]
     except DECODE_ERRORS:
-        raise UnusableError("the index has no list of videos (is it of the retired v1 format?)") from None
+        raise UnusableError("the index has no list of videos (is it in the retired v1 format?)") from None
     if not videos:
         raise UnusableError("the index has an empty list of videos")
     return videos
@@ -158,7 +158,8 @@ def _insights_of(video: _Video) -> VideoInsights:
     try:
         insights = _INSIGHTS.decode(video.insights)
     except DECODE_ERRORS:
-        insights = _Insights()  # absent or null while a video is indexed, and on a failed one
+        insights = _Insights()  # absent or null while a video is being indexed, and after a failure
+
     languages = (
         _texts(insights.source_languages)
         or _texts(video.source_languages)

@@ -1,10 +1,10 @@
-"""List Videos: the account's videos in short, a page at a time, and read with tolerance.
+"""A tolerant reader for List Videos: the account's videos in short, one page at a time.
 
-An entry that can't be read costs nobody else: it is counted. An answer that is no list at all is an error:
-taken for an empty account, it would put every video in question.
+An entry that cannot be read is counted and does not affect the others. An answer without a list is an error: if it were
+taken for an empty account, reconciliation would ask about every document.
 
-The service's own description of `createdAfter` and `createdBefore` is swapped (its samples use them as
-their names say), so what lies outside of a period is also left out here.
+The service's description of `createdAfter` and `createdBefore` is swapped; its samples use them as their names say.
+Callers therefore check each video against the period themselves.
 """
 
 from collections.abc import Mapping
@@ -18,18 +18,18 @@ from keywire.ids import is_video_id
 from keywire.video_indexer.errors import TransientError
 from keywire.video_indexer.period import Period
 
-# The most that any edition of the service is documented to take; where it gives less, it says so.
+# The highest documented page size. If the service returns fewer videos, `nextPage` says so.
 PAGE_SIZE: Final = 1000
 
 
 class ListedVideo(msgspec.Struct, frozen=True, kw_only=True):
-    """A video as the list tells of it; None where it doesn't.
+    """An entry of the list.
 
     Attributes:
-        id: The video's id, in a form that is safe in a path.
-        state: As it came.
-        created: When it came to the account (UTC).
-        last_indexed: When it was indexed the last time (UTC).
+        id: The video's id, checked to be safe in a path.
+        state: The state as it came.
+        created: When it was uploaded (UTC); None if the entry does not say.
+        last_indexed: When its last indexing began (UTC); None if the entry does not say.
     """
 
     id: str
@@ -39,12 +39,12 @@ class ListedVideo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ListPage(msgspec.Struct, frozen=True, kw_only=True):
-    """A part of the list.
+    """A page of the list.
 
     Attributes:
-        videos: Its readable entries, in the service's order.
-        unreadable: How many there are besides them.
-        next_skip: Where the service says that the next part begins; None after the last.
+        videos: The readable entries, in the service's order.
+        unreadable: The number of other entries.
+        next_skip: The start of the next page; None after the last one.
     """
 
     videos: tuple[ListedVideo, ...]
@@ -53,15 +53,15 @@ class ListPage(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def entries(self) -> int:
-        """How many places of the list it takes."""
+        """The number of entries, readable or not."""
         return len(self.videos) + self.unreadable
 
 
 class _Source(Protocol):
-    """Who is asked; `VideoIndexerClient` in production."""
+    """Sends GET requests; `VideoIndexerClient` in production."""
 
     async def get(self, operation: str, path: str, params: Mapping[str, str]) -> bytes:
-        """The body of the answer; raises `VideoIndexerError`."""
+        """Return the body of the answer, or raise a `VideoIndexerError`."""
 
 
 class _Entry(msgspec.Struct, rename="camel"):
@@ -89,7 +89,7 @@ _NEXT_PAGE: Final = msgspec.json.Decoder(_NextPage)
 async def list_videos(
     source: _Source, *, skip: int = 0, page_size: int = PAGE_SIZE, period: Period | None = None
 ) -> ListPage:
-    """A part of the account's list, videos in all states; those outside of `period` may be among them.
+    """Return a page of the account's videos in all states; some may be outside `period`.
 
     Raises:
         VideoIndexerError: See `keywire.video_indexer.errors`.
@@ -103,15 +103,15 @@ async def list_videos(
 
 
 def parse(body: bytes, *, skip: int, page_size: int) -> ListPage:
-    """Read the body of a List Videos answer to a request with `skip` and `page_size`.
+    """Return the page in the body of a List Videos answer to a request with `skip` and `page_size`.
 
     Raises:
-        TransientError: It is no list: cut short on its way, or not the service's own answer.
+        TransientError: The body has no list: it was cut short, or another server than the service wrote it.
     """
     try:
         answer = _ANSWER.decode(body)
     except DECODE_ERRORS as error:
-        raise TransientError(f"ListVideos gave no list: {describe(error)}") from None
+        raise TransientError(f"the answer to ListVideos is not a list: {describe(error)}") from None
     videos = [video for raw in answer.results if (video := _video(raw))]
     return ListPage(
         videos=tuple(videos),
@@ -122,16 +122,16 @@ def parse(body: bytes, *, skip: int, page_size: int) -> ListPage:
 
 def _next_skip(answer: _Answer, skip: int, page_size: int) -> int | None:
     try:
-        said = _NEXT_PAGE.decode(answer.next_page)
+        next_page = _NEXT_PAGE.decode(answer.next_page)
     except DECODE_ERRORS:
-        said = _NextPage()
+        next_page = _NextPage()
     count = len(answer.results)
-    # Without a word of the service, a page that is not full is the last one. So is an empty one: skipping
-    # over nothing would never end.
-    done = said.done if isinstance(said.done, bool) else count < page_size
+    # If the service does not say, a page that is not full is the last one. An empty page always is: to continue after
+    # it would never end.
+    done = next_page.done if isinstance(next_page.done, bool) else count < page_size
     if done or count == 0:
         return None
-    return said.skip if type(said.skip) is int and said.skip > skip else skip + count
+    return next_page.skip if type(next_page.skip) is int and next_page.skip > skip else skip + count
 
 
 def _video(raw: msgspec.Raw) -> ListedVideo | None:
@@ -150,11 +150,12 @@ def _video(raw: msgspec.Raw) -> ListedVideo | None:
 
 
 def _moment(value: Any) -> datetime | None:
-    """RFC 3339, UTC where it names no offset. The service's 100 ns are cut to microseconds."""
+    """Return an RFC 3339 time in UTC; without an offset it is UTC already. Microseconds are kept, 100 ns are not."""
     try:
         moment = datetime.fromisoformat(value)
         moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
     except (TypeError, ValueError, OverflowError):
         return None
-    # .NET's default time stands for none.
+    # .NET's default DateTime, year 1, means that there is none.
+
     return moment if moment.year > 1 else None

@@ -1,4 +1,4 @@
-"""A period of creation, as an operator gives it and as the list is asked for it."""
+"""A period of creation times: what a backfill or a sweep covers."""
 
 from datetime import datetime
 
@@ -6,13 +6,13 @@ import msgspec
 
 
 class Period(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """When videos were created: from `after` (included) to `before` (not included); None: no limit."""
+    """Creation times from `after` (included) to `before` (not included); None is no limit."""
 
     after: datetime | None = None
     before: datetime | None = None
 
-    def holds(self, created: datetime | None) -> bool:
-        """Whether a video of this creation is meant; one that doesn't say when it was made always is."""
+    def contains(self, created: datetime | None) -> bool:
+        """Return whether a video is in the period; a video of unknown creation time always is."""
         if created is None:
             return True
         return (self.after is None or self.after <= created) and (

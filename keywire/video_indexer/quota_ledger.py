@@ -1,19 +1,18 @@
-"""The account's quota as a ledger: which requests were allowed to whom, and when the next one may be sent.
+"""The account's quota as a ledger: the slots that were granted, and when the next one is free. Pure.
 
-Pure, because what must hold for all processes together can't be seen from within one: whoever swaps the
-ledger against the one that it read gets slots that nobody else has. A slot is a moment: its request is
-sent then, or at most `LATE_SECONDS` later, or never.
+A slot is a moment: its request is sent then, or up to `LATE_SECONDS` later, or never. Processes share one ledger and
+change it with optimistic concurrency, so no two of them get the same slot.
 
-Video Indexer's windows slide, and it counts by its own clock when a request arrives. So the windows here
-are wider by `MARGIN_SECONDS`: what a slot may be late, what two instances' clocks may differ and what two
-requests may differ on their way. That costs a sixtieth of the minute and nobody has to agree on seconds.
+Video Indexer counts in sliding windows, on its own clock, when a request arrives. The windows here are wider by
+`MARGIN_SECONDS`. The margin covers a late request, the difference between two instances' clocks, and the difference
+between two requests' times on the network. It costs a sixtieth of the quota.
 
-Slots are granted in the order of time, so the last few tell all: a window of n has room again when the
-n-th last slot leaves it. Nothing is pruned by a clock, and the ledger never grows.
+Slots are granted in order of time, so the newest ones are enough: a window of n slots has room when its n-th last slot
+leaves it. The ledger does not grow, and no clock decides what to drop.
 
-Live jobs may spend their minute at once. Backfill is paced: by its own share, and by what all take
-together. So a backlog gets what live jobs leave, and slots become free evenly: a live job that finds the
-minute used up waits for one of the next, not for the rest of the minute.
+Live jobs may spend a minute's quota at once. Backfill is paced: by its own share, and by what all lanes use. A backlog
+gets what live jobs leave, and slots become free evenly. A live job that finds the minute used up therefore waits for
+the next slot, not for the rest of the minute.
 """
 
 from collections.abc import Sequence
@@ -30,28 +29,28 @@ REQUESTS_PER_MINUTE: Final = 120
 
 LATE_SECONDS: Final = 0.4
 MARGIN_SECONDS: Final = 1.0
-# How far ahead slots are granted. A process that holds some does not hear of a 429 before they are spent;
-# and as slots are in the order of time, one of backfill in the future would hold up live jobs until then.
-SLICE_SECONDS: Final[dict[Lane, float]] = {"live": 1.0, "backfill": 0.0}
-# How far backfill may catch up with its pace after it was held up.
+# How far ahead slots are granted. A process spends its slots before it hears of another one's 429. Backfill gets none
+# ahead: slots are in order of time, so a backfill slot in the future would delay live jobs until then.
+LOOKAHEAD_SECONDS: Final[dict[Lane, float]] = {"live": 1.0, "backfill": 0.0}
+# How far backfill may catch up with its pace after a delay.
 CATCH_UP_SECONDS: Final = 2.0
-# Whoever was told the next moment needs a little to come back, from a queue perhaps.
+# A live job that was told `next_at` needs time to return, perhaps from a queue.
 LIVE_FIRST_SECONDS: Final = 1.0
-# No answer may stop everything for longer: asking once more is the better way to find out.
-MAX_BLOCK_SECONDS: Final = 3600.0
+# No answer may stop all processes for longer; after this time one request finds out.
+MAX_TRIP_SECONDS: Final = 3600.0
 
 
 class Ledger(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """What is known of the quota; moments are Unix seconds.
+    """Granted slots and what limits the next one. All moments are Unix seconds.
 
     Attributes:
-        slots: The newest slots that were granted, as many as a minute has, oldest first.
-        backfill: The same for those that backfill got.
-        blocked_until: Nothing is granted before it: Video Indexer said 429, or can't be asked.
-        blocked_because: Why it can't; empty after a 429.
-        live_until: Backfill gets nothing before it: live jobs are waiting.
-        paced_until: When the slots that were granted are worked off at the pace of all.
-        backfill_paced_until: The same for backfill's slots at its pace.
+        slots: The newest granted slots, oldest first; at most as many as the minute's limit.
+        backfill: Those that backfill got, likewise.
+        blocked_until: No slot is granted before it, after a 429 or a misconfiguration.
+        blocked_because: What an operator has to correct; empty after a 429.
+        live_until: Backfill gets no slot before it, because live jobs wait.
+        paced_until: When the granted slots are used up at the pace of all lanes.
+        backfill_paced_until: When backfill's slots are used up at backfill's pace.
     """
 
     slots: tuple[float, ...] = ()
@@ -63,7 +62,7 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     backfill_paced_until: float = 0.0
 
     def used(self, now: float) -> int:
-        """How many requests were granted in the last minute."""
+        """Return the number of slots of the last minute."""
         return sum(now - 60 < slot <= now for slot in self.slots)
 
 
@@ -75,17 +74,17 @@ class Window:
     limit: int
 
     def free_at(self, slots: Sequence[float]) -> float:
-        """When the next slot may be, as far as this window is concerned."""
+        """Return the earliest next slot that this window allows; `slots` are sorted."""
         return slots[-self.limit] + self.seconds if len(slots) >= self.limit else 0.0
 
 
 @dataclass(frozen=True)
 class Allowance:
-    """What is ours of the account's quota.
+    """Keywire's part of the account's quota.
 
     Attributes:
         ours: Windows for all slots, the longest last.
-        backfill: Windows for those of backfill, the same.
+        backfill: Windows for backfill's slots, the longest last.
     """
 
     ours: tuple[Window, ...]
@@ -93,17 +92,17 @@ class Allowance:
 
     @property
     def pace(self) -> float:
-        """The seconds between two slots that use up what is ours and no more."""
+        """The seconds between two slots that use exactly this part of the quota."""
         return self.ours[-1].seconds / self.ours[-1].limit
 
     @property
     def backfill_pace(self) -> float:
-        """The same for backfill's share."""
+        """The seconds between two slots of backfill that use exactly its share."""
         return self.backfill[-1].seconds / self.backfill[-1].limit
 
     @staticmethod
     def of(share: float, backfill_share: float) -> "Allowance":
-        """`share` of the account's quota, and `backfill_share` of that for backfill; at least one request."""
+        """Return `share` of the quota, and `backfill_share` of that for backfill; each at least one request."""
         for_backfill = share * backfill_share
         return Allowance(
             ours=(_window(1, REQUESTS_PER_SECOND * share), _window(60, REQUESTS_PER_MINUTE * share)),
@@ -116,12 +115,12 @@ class Allowance:
 
 @dataclass(frozen=True, kw_only=True)
 class Grant:
-    """What came of asking.
+    """The result of a request for slots.
 
     Attributes:
-        ledger: What is known now.
-        slots: What was granted, at most as many as were wanted.
-        next_at: When a further slot may be free: not earlier, whatever others do.
+        ledger: The ledger with these slots.
+        slots: The granted slots, at most as many as were wanted.
+        next_at: The earliest moment at which a further slot can be free.
     """
 
     ledger: Ledger
@@ -130,9 +129,9 @@ class Grant:
 
 
 def grant(ledger: Ledger, allowance: Allowance, lane: Lane, *, wanted: int, now: float) -> Grant:
-    """Grant up to `wanted` slots of the slice that begins now, as early as can be.
+    """Grant up to `wanted` slots, the earliest ones, at most `LOOKAHEAD_SECONDS` ahead.
 
-    Live jobs that get fewer than they want keep backfill out until they could have asked again.
+    If live jobs get fewer slots than they want, backfill gets none until they had time to return.
     """
     slots, backfill = list(ledger.slots), list(ledger.backfill)
     paced_until, backfill_paced_until = ledger.paced_until, ledger.backfill_paced_until
@@ -145,7 +144,7 @@ def grant(ledger: Ledger, allowance: Allowance, lane: Lane, *, wanted: int, now:
         if lane == "backfill":
             on_pace = max(paced_until, backfill_paced_until) - CATCH_UP_SECONDS
             free_at = max(free_at, on_pace, *(window.free_at(backfill) for window in allowance.backfill))
-        if len(granted) >= wanted or free_at > now + SLICE_SECONDS[lane]:
+        if len(granted) >= wanted or free_at > now + LOOKAHEAD_SECONDS[lane]:
             break
         granted.append(free_at)
         slots.append(free_at)
@@ -168,30 +167,37 @@ def grant(ledger: Ledger, allowance: Allowance, lane: Lane, *, wanted: int, now:
     return Grant(ledger=changed, slots=tuple(granted), next_at=free_at)
 
 
-def block(ledger: Ledger, *, until: float, now: float, because: str = "") -> Ledger:
-    """Grant nothing before `until`, nor before what was noted earlier."""
-    until = min(until, now + MAX_BLOCK_SECONDS)
+def trip(ledger: Ledger, *, until: float, now: float, reason: str = "") -> Ledger:
+    """Grant no slot before `until`, as a circuit breaker. A later end that was set before stays.
+
+    Args:
+        ledger: The ledger.
+        until: The end, Unix seconds; at most `MAX_TRIP_SECONDS` from now.
+        now: The time, Unix seconds.
+        reason: What an operator has to correct; empty after a 429.
+    """
+    until = min(until, now + MAX_TRIP_SECONDS)
     if until <= ledger.blocked_until:
         return ledger
-    return msgspec.structs.replace(ledger, blocked_until=until, blocked_because=because)
+    return msgspec.structs.replace(ledger, blocked_until=until, blocked_because=reason)
 
 
 def encode(ledger: Ledger) -> bytes:
-    """A ledger as JSON."""
+    """Return the ledger as JSON."""
     return msgspec.json.encode(ledger)
 
 
 def decode(body: bytes) -> Ledger:
-    """Read a ledger.
+    """Return the ledger in JSON.
 
     Raises:
-        ValueError: It is none.
+        ValueError: The bytes are not a ledger.
     """
     return msgspec.json.decode(body, type=Ledger)
 
 
 def _newest(slots: list[float], windows: Sequence[Window]) -> tuple[float, ...]:
-    """As many slots as tell all."""
+    """Return as many of the newest slots as the largest window counts."""
     return tuple(slots[-max(window.limit for window in windows) :])
 
 
@@ -200,5 +206,5 @@ def _window(seconds: float, limit: float) -> Window:
 
 
 def _whole(limit: float) -> int:
-    # 0.57 × 100 is 56.99999999999999.
+    # 0.57 × 100 is 56.99999999999999 in floating point.
     return max(1, int(limit + 1e-9))

@@ -1,7 +1,7 @@
-"""One request to Video Indexer or Azure Resource Manager: sent, logged, and its failure classified.
+"""One request to Video Indexer or Azure Resource Manager: send it, log it, and classify a failure.
 
-Logged are the operation, the status, the service's request id and the duration; never the URL's query,
-a header or a body. The token goes in the header: query strings end up in everybody's logs.
+The log line has the operation, the status, the service's request id and the duration. It never has the query, a header
+or a body. The token goes into the header, because query strings end up in the logs of proxies.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from keywire.telemetry import instruments, tracing
 from keywire.video_indexer.errors import TransientError, from_response
 
 TIMEOUT: Final = httpx.Timeout(connect=10.0, read=30.0, write=10.0, pool=30.0)
-# An index of hours of video is many megabytes; an answer that only trickles must end all the same.
+# The index of a long video is many megabytes. `TIMEOUT` is per read, so a slow answer could take forever without this.
 TOTAL_SECONDS: Final = 120.0
 
 type Service = Literal["video-indexer", "resource-manager"]
@@ -39,24 +39,24 @@ async def send(
     """Send a request and return its successful answer.
 
     Args:
-        http: The client to send it with.
-        operation: What is asked, for logs and figures.
+        http: Sends the request.
+        operation: The API operation's name, for logs and metrics.
         method: The HTTP method.
-        url: Where to, without a query.
+        url: The URL without a query.
         token: The bearer token.
         params: The query.
         json: The body, or None.
-        service: Who is asked, for figures.
+        service: The service, for metrics.
 
     Raises:
-        VideoIndexerError: There was no answer, or one that is no success.
+        VideoIndexerError: There was no answer, or its status is not 2xx.
     """
-    # A new id for every attempt: the service's support finds the request by it.
+    # A new id for every attempt: Microsoft's support finds the request by it.
     headers = {"Authorization": f"Bearer {token}", "x-ms-client-request-id": str(uuid.uuid4())}
     started = time.perf_counter()
     status: int | str = "none"
     try:
-        # No method and no path: Application Insights would name the request by them, and so name the video.
+        # The span has no method and no path: Application Insights would show the path, which has the video's id.
         with tracing.span(operation, kind="client", attributes={"peer.service": service}) as request:
             async with asyncio.timeout(TOTAL_SECONDS):
                 response = await http.request(
@@ -68,7 +68,7 @@ async def send(
         logger.warning("%s failed: %s", operation, type(error).__name__)
         raise TransientError(f"{operation} got no answer: {type(error).__name__}") from error
     except httpx.DecodingError as error:
-        raise TransientError(f"{operation} got a body that can't be decoded") from error
+        raise TransientError(f"{operation} got a body that cannot be decoded") from error
     finally:
         seconds = time.perf_counter() - started
         instruments.request_duration.record(
@@ -81,8 +81,9 @@ async def send(
         response.headers.get("x-ms-request-id", ""),
         seconds * 1000,
     )
-    # httpx ties an answer to its stream and that to the answer: its body, which is read by now, would stay
-    # until the garbage collector comes round to it.
+    # The answer and its stream refer to each other, so the body would stay in memory until the next run of the garbage
+    # collector. It was read, so the stream is not needed any more.
+
     response.stream = httpx.ByteStream(b"")
     if response.is_success:
         return response

@@ -1,10 +1,10 @@
-"""What time it is at Video Indexer, as the `Date` of its answers tells.
+"""Video Indexer's clock, estimated from the `Date` header of its answers.
 
-A document answers for a moment on Video Indexer's clock, and whether a video was indexed since is read there
-too: `lastIndexed`, when its last indexing began. A callback names no moment. Then the document answers for
-the time of the question: on our clock, less what two clocks may differ, or on Video Indexer's own, less
-little. Minutes matter: a short video is indexed in less than five, and its document would seem older than
-its indexing, so that reconciliation asks a second time.
+A document notes up to which moment on Video Indexer's clock it is current. Reconciliation compares that moment with
+`lastIndexed`, the start of the last indexing. A callback names no moment, so the time of the request counts, converted
+to Video Indexer's clock. Without an answer the conversion subtracts as much as two clocks may differ; with a `Date` it
+subtracts little. Minutes matter: a short video is indexed in less than five, its document would seem older than its
+indexing, and reconciliation would ask a second time.
 """
 
 import time
@@ -13,35 +13,35 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Final
 
-# Between its front, which writes `Date`, and what writes `lastIndexed` behind it; and between the beginning
-# of an indexing and the moment from which on the index says so. Hardly a video is indexed in less: the API
-# portal's own example, of 13 seconds, took 2:33 minutes.
+# Covers the clock difference between the server that writes `Date` and the one that writes `lastIndexed`, and the time
+# between the start of an indexing and the moment from which the index shows it. Few videos are indexed in less: the API
+# portal's own example of 13 seconds took 2:33 minutes.
 MARGIN: Final = timedelta(minutes=1)
-# Between its clock and ours, as long as no answer has told.
+# How far its clock and ours may differ, until an answer has a `Date`.
 CLOCK_DIFFERENCE: Final = timedelta(minutes=5)
 
 
 class ServiceTime:
-    """Video Indexer's clock, seen from ours.
+    """Converts times from our clock to Video Indexer's.
 
     Args:
-        clock: Our time in Unix seconds.
+        clock: The time on our clock in Unix seconds.
     """
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
         self._ahead = -CLOCK_DIFFERENCE
 
-    def note(self, date: str | None) -> None:
-        """Note the `Date` of an answer that arrives at this moment; anything else leaves all as it was."""
+    def observe(self, date: str | None) -> None:
+        """Set the difference from the `Date` of an answer that arrives now; ignore an unreadable one."""
         try:
-            told = parsedate_to_datetime(date or "")
+            theirs = parsedate_to_datetime(date or "")
         except ValueError:
             return
-        # It was written before it arrived, and has no fractions: the true difference is not less than this.
+        # `Date` was written before it arrived, and it has whole seconds: the true difference is not less than this.
         ours = datetime.fromtimestamp(self._clock(), UTC)
-        self._ahead = told.replace(tzinfo=told.tzinfo or UTC) - ours - MARGIN
+        self._ahead = theirs.replace(tzinfo=theirs.tzinfo or UTC) - ours - MARGIN
 
     def passed_at(self, moment: datetime) -> datetime:
-        """A moment on its clock that had surely passed when it was `moment` on ours."""
+        """Return a moment on Video Indexer's clock that had certainly passed at `moment` on ours."""
         return moment + self._ahead

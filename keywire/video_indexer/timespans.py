@@ -1,7 +1,7 @@
-"""Times as Video Indexer writes them: .NET TimeSpans, and the ranges they mark in a video.
+"""Video Indexer's times: .NET TimeSpans, and the ranges of a video that they delimit.
 
-Counted in ticks of 100 ns, the TimeSpan's own unit, so that merging and adding is exact; seconds
-appear only at the edge.
+They are counted in ticks of 100 ns, the TimeSpan's own unit, so merging and adding are exact. Only documents and events
+have seconds.
 """
 
 import re
@@ -10,23 +10,23 @@ from typing import Final, NamedTuple
 
 TICKS_PER_SECOND: Final = 10_000_000
 
-# [d.]h:mm:ss[.f], f of up to seven digits. Hours of one digit, absent fractions, fractions of any
-# length and days all occur; more than seven digits would be less than a tick.
+# [d.]h:mm:ss[.f]. One-digit hours, days, absent fractions and fractions of any length occur. Digits of a fraction
+# after the seventh are less than a tick.
 _TIMESPAN: Final = re.compile(r"(?:(\d{1,8})\.)?(\d{1,8}):([0-5]?\d):([0-5]?\d)(?:\.(\d{1,7})\d*)?", re.ASCII)
 
 
 class Range(NamedTuple):
-    """A stretch of a video, in ticks from its start; `end` is not before `start`."""
+    """A time range of a video, in ticks from its start; `end` is not before `start`."""
 
     start: int
     end: int
 
 
 def parse_timespan(text: str) -> int:
-    """Read a .NET TimeSpan (`0:00:17`, `0:01:21.82`, `1.02:03:04.5678901`) as ticks.
+    """Return the ticks of a .NET TimeSpan (`0:00:17`, `0:01:21.82`, `1.02:03:04.5678901`).
 
     Raises:
-        ValueError: `text` is no TimeSpan, or a negative one.
+        ValueError: `text` is not a TimeSpan, or it is negative.
     """
     match = _TIMESPAN.fullmatch(text.strip())
     if match is None:
@@ -37,7 +37,7 @@ def parse_timespan(text: str) -> int:
 
 
 def to_seconds(ticks: int) -> float:
-    """Ticks as seconds."""
+    """Convert ticks to seconds."""
     return ticks / TICKS_PER_SECOND
 
 

@@ -1,9 +1,9 @@
 """Access tokens for an account, from Azure Resource Manager.
 
-`generateAccessToken` answers with a JWT that lives about an hour and carries its expiry only inside,
-so the token is cached by its `exp` claim and renewed early. However many callers wait, one renews.
-Scope is the account: a token for one video would cost a request per video. Permission is Reader, or that of
-a restricted viewer, which another operation sells: only so can a role tell reading from everything else.
+`generateAccessToken` returns a JWT that lives about an hour; only its `exp` claim says how long. The token is cached
+and renewed early, with one request however many callers wait. Its scope is the account, because a token per video would
+cost a request per video. Its permission is Reader, or restricted viewer. The latter comes from an operation of its own,
+so a role can allow reading and nothing else.
 """
 
 import asyncio
@@ -41,12 +41,12 @@ class AccessTokens:
     """The account's current access token.
 
     Args:
-        http: The client to ask Azure Resource Manager with.
-        credential: Who asks; needs the action `Microsoft.VideoIndexer/accounts/generateAccessToken/action`.
+        http: Sends the requests to Azure Resource Manager.
+        credential: The identity; it needs the action `Microsoft.VideoIndexer/accounts/generateAccessToken/action`.
         endpoint: Azure Resource Manager's base URL.
-        audience: For whom the credential's token is.
+        audience: The audience of the credential's token.
         resource_id: The account's ARM resource id.
-        restricted: Ask for a restricted viewer's token, not for a reader's.
+        restricted: Request a restricted viewer's token instead of a reader's.
         clock: The time in Unix seconds.
     """
 
@@ -67,41 +67,42 @@ class AccessTokens:
         self._resource_id = resource_id
         self._operation = "generateRestrictedViewerAccessToken" if restricted else "generateAccessToken"
         self._url = f"{endpoint}{resource_id}/{self._operation}"
-        self._wanted = {"scope": "Account"} | ({} if restricted else {"permissionType": "Reader"})
+        self._request_body = {"scope": "Account"} | ({} if restricted else {"permissionType": "Reader"})
         self._clock = clock
         self._renewal: asyncio.Task[None] | None = None
         self._token = ""
         self._renew_at = 0.0
 
     async def get(self, *, refused: str | None = None) -> str:
-        """The token to send.
+        """Return the token; renew it first if it is old.
 
         Args:
-            refused: A token that the service just refused: it is renewed unless somebody did that meanwhile.
+            refused: A token that the service refused: it is renewed unless another caller did that meanwhile.
 
         Raises:
-            VideoIndexerError: Azure Resource Manager gave none, or there is no identity to ask with.
+            VideoIndexerError: Azure Resource Manager returned no token, or the app has no identity.
         """
-        if not self.is_good(refused):
-            await self._renewed()
+        if not self.is_cached(refused):
+            await self._join_renewal()
         return self._token
 
-    def is_good(self, refused: str | None = None) -> bool:
-        """Whether `get` would answer without a request."""
+    def is_cached(self, refused: str | None = None) -> bool:
+        """Return whether `get` would return without a request."""
         return self._token not in {"", refused} and self._clock() < self._renew_at
 
-    async def _renewed(self) -> None:
-        """Wait for the renewal under way, or for a new one; all that wait share how it ends."""
+    async def _join_renewal(self) -> None:
+        """Wait for the renewal that is under way, or start one. All callers get its outcome."""
         if self._renewal is None:
             self._renewal = asyncio.create_task(self._renew())
-            self._renewal.add_done_callback(self._forget)
-        # Shielded: one job's end is no reason to let the others down.
+            self._renewal.add_done_callback(self._clear_renewal)
+        # Shielded: if one caller is cancelled, the renewal goes on for the others.
         await asyncio.shield(self._renewal)
 
-    def _forget(self, renewal: asyncio.Task[None]) -> None:
+    def _clear_renewal(self, renewal: asyncio.Task[None]) -> None:
         self._renewal = None
         if not renewal.cancelled():
-            renewal.exception()  # it was told to whoever waited, if anybody still did
+            # Its callers got the exception; without this asyncio logs it if all of them were cancelled.
+            renewal.exception()
 
     async def _renew(self) -> None:
         management = await self._management_token()
@@ -113,11 +114,11 @@ class AccessTokens:
                 self._url,
                 token=management,
                 params={"api-version": API_VERSION},
-                json=self._wanted,
+                json=self._request_body,
                 service="resource-manager",
             )
         except MisconfiguredError as error:
-            raise grants.refused(
+            raise grants.explain_refused_operation(
                 error, operation=self._operation, resource_id=self._resource_id, token=management
             ) from None
         try:
@@ -125,28 +126,28 @@ class AccessTokens:
             expires_at = read_expiry(token)
         except ValueError as error:
             raise TransientError(
-                f"{self._operation} gave no readable token", status=response.status_code
+                f"{self._operation} returned no readable token", status=response.status_code
             ) from error
         self._token = token
-        # Half the life is left to a token that lives shorter than the margin.
+        # A token that lives shorter than twice the margin is renewed after half of its life.
         life = max(0.0, expires_at - self._clock())
         self._renew_at = expires_at - min(RENEW_BEFORE_SECONDS, life / 2)
-        logger.info("access token renewed, good for %.0f s", life)
+        logger.info("access token renewed, valid for %.0f s", life)
 
     async def _management_token(self) -> str:
         try:
             return (await self._credential.get_token(self._scope)).token
         except ClientAuthenticationError as error:
-            raise grants.without_identity(error) from error
+            raise grants.explain_missing_identity(error) from error
         except AzureError as error:
-            raise TransientError(f"no token of this app's identity: {type(error).__name__}") from error
+            raise TransientError(f"this app's identity got no token: {type(error).__name__}") from error
 
 
 def read_expiry(token: str) -> float:
-    """The `exp` claim of a JWT, in Unix seconds. The signature is the service's business.
+    """Return the `exp` claim of a JWT in Unix seconds. The signature is not checked; the service does that.
 
     Raises:
-        ValueError: It is no JWT or has no `exp`.
+        ValueError: The token is not a JWT, or it has no `exp`.
     """
     _, payload, _ = token.split(".")
     return msgspec.json.decode(

@@ -64,7 +64,7 @@ async def test_a_file_that_is_no_index_is_refused_by_name_and_reason_and_the_oth
     )
     assert code == 1
     assert "refused v1.json: the index has no list of videos" in output
-    assert "refused text.json: the index is no JSON" in output
+    assert "refused text.json: the index is not JSON" in output
     assert "refused absent.json: No such file" in output
     (document,) = (documents.decode(path.read_bytes()) for path in (out / "documents").iterdir())
     assert (document.version, document.name) == (2, "N" * 100)

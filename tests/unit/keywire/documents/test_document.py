@@ -235,7 +235,7 @@ def test_what_is_no_index_is_refused_with_a_reason(body: bytes) -> None:
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b'{"videos": [', b'\xff{"videos": []}'])
 def test_what_is_no_json_may_be_another_thing_the_next_time(body: bytes) -> None:
-    with pytest.raises(TransientError, match="the index is no JSON"):
+    with pytest.raises(TransientError, match="the index is not JSON"):
         indexes.parse(body)
 
 

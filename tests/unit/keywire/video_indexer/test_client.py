@@ -1,4 +1,4 @@
-"""The client, against the emulator in this process."""
+"""The client and its tokens, against the emulator in this process."""
 
 import asyncio
 import base64
@@ -37,7 +37,7 @@ ENDPOINT = "https://emulator.test"
 
 
 class Identity:
-    """An identity whose tokens the emulator takes."""
+    """An identity whose tokens the emulator accepts."""
 
     def __init__(self, emulator: InProcessEmulator) -> None:
         self._emulator = emulator
@@ -48,7 +48,7 @@ class Identity:
 
     async def get_token(self, *scopes: str, **_: Any) -> AccessToken:
         self.scopes += scopes
-        await asyncio.sleep(0)  # as over a network: others have their turn meanwhile
+        await asyncio.sleep(0)  # as over a network: other tasks run meanwhile
         if self.failure:
             raise self.failure
         self.issued.append(self._emulator.arm_token(**self.claims))
@@ -64,26 +64,26 @@ class Identity:
         return
 
 
-class Stops:
-    """A gate that notes when it was to be closed; `closed` is one that is."""
+class RecordingGate:
+    """A gate that records each trip; `tripped` is one that is tripped already."""
 
-    def __init__(self, *, closed: bool = False) -> None:
-        self.stops: list[tuple[float, str]] = []
-        self._closed = closed
+    def __init__(self, *, tripped: bool = False) -> None:
+        self.trips: list[tuple[float, str]] = []
+        self._tripped = tripped
 
     async def wait(self, lane: Lane) -> None:
         await self.check()
 
     async def check(self) -> None:
-        if self._closed:
-            raise ThrottledError("closed")
+        if self._tripped:
+            raise ThrottledError("tripped")
 
-    async def trip(self, until_seconds: float, *, because: str = "") -> None:
-        self.stops.append((until_seconds - time.time(), because))
+    async def trip(self, until_seconds: float, *, reason: str = "") -> None:
+        self.trips.append((until_seconds - time.time(), reason))
 
 
 class Service:
-    """The emulator with a client of ours, and what they said to each other."""
+    """The emulator, a client of it, and the requests between them."""
 
     def __init__(self, *, gate: Gate | None = None, restricted: bool = False, **settings: Any) -> None:
         self.emulator = InProcessEmulator(**settings)
@@ -127,7 +127,7 @@ class Service:
         return video_id
 
 
-async def test_asks_for_keywords_only_with_the_token_in_the_header() -> None:
+async def test_get_index_requests_keywords_only_with_the_token_in_the_header() -> None:
     service = Service()
     body = await service.client.get_index(await service.processed_video())
     request = service.requests[-1]
@@ -144,8 +144,8 @@ async def test_asks_for_keywords_only_with_the_token_in_the_header() -> None:
     assert b"viewToken" not in body or json.loads(body)["videos"][0]["viewToken"] is None
 
 
-async def test_an_answer_goes_as_soon_as_nobody_needs_it() -> None:
-    """It may be of many megabytes, and there may be a thousand before the garbage collector comes round."""
+async def test_the_memory_of_an_answer_is_freed_at_once() -> None:
+    """An index may have many megabytes, and the garbage collector may run after a thousand of them."""
     service = Service()
     video_id = await service.processed_video()
     answers: list[weakref.ref[httpx.Response]] = []
@@ -158,12 +158,12 @@ async def test_an_answer_goes_as_soon_as_nobody_needs_it() -> None:
     try:
         for _ in range(3):
             assert await service.client.get_index(video_id)
-        assert [answer() for answer in answers[1:]] == [None, None, None]  # all but the token's
+        assert [answer() for answer in answers[1:]] == [None, None, None]  # the first one is the token's
     finally:
         gc.enable()
 
 
-async def test_an_answer_tells_what_time_it_is_at_the_service_in_every_lane() -> None:
+async def test_an_answer_sets_the_service_time_of_every_lane() -> None:
     service = Service()
     video_id = await service.processed_video()
 
@@ -172,18 +172,18 @@ async def test_an_answer_tells_what_time_it_is_at_the_service_in_every_lane() ->
 
     service.client._http.event_hooks["response"].append(write_date)
     await service.client.in_lane("backfill").get_index(video_id)
-    told = service.client.time.passed_at(datetime.now(UTC))
-    assert abs(told - datetime(2026, 3, 2, 9, tzinfo=UTC) + MARGIN) < timedelta(seconds=10)
+    now = service.client.time.passed_at(datetime.now(UTC))
+    assert abs(now - datetime(2026, 3, 2, 9, tzinfo=UTC) + MARGIN) < timedelta(seconds=10)
 
 
-async def test_asks_resource_manager_for_a_readers_token_of_the_account() -> None:
+async def test_a_readers_token_of_the_account_is_requested() -> None:
     service = Service()
     await service.tokens.get()
     assert service.identity.scopes == ["https://management.azure.com/.default"]
     assert json.loads(service.requests[-1].content) == {"permissionType": "Reader", "scope": "Account"}
 
 
-async def test_a_token_serves_until_five_minutes_before_it_ends() -> None:
+async def test_a_token_is_cached_until_five_minutes_before_it_expires() -> None:
     service = Service()
     first = await service.tokens.get()
     service.emulator.clock.advance(3299)
@@ -193,30 +193,30 @@ async def test_a_token_serves_until_five_minutes_before_it_ends() -> None:
     assert service.count("/generateAccessToken") == 2
 
 
-async def test_a_token_of_a_short_life_is_not_renewed_for_every_request() -> None:
+async def test_a_short_lived_token_is_not_renewed_for_every_request() -> None:
     service = Service(token_lifetime_seconds=60)
     first = await service.tokens.get()
     service.emulator.clock.advance(29)
     assert await service.tokens.get() == first
 
 
-async def test_however_many_wait_one_renews() -> None:
+async def test_concurrent_callers_share_one_renewal() -> None:
     service = Service()
     tokens = await asyncio.gather(*(service.tokens.get() for _ in range(32)))
     assert len(set(tokens)) == 1
     assert service.count("/generateAccessToken") == 1
 
 
-async def test_however_many_wait_for_a_renewal_that_fails_it_is_tried_once() -> None:
+async def test_concurrent_callers_share_the_failure_of_one_renewal() -> None:
     service = Service()
     await service.fault(operation="GenerateAccessToken", kind="status", status=429, retryAfter=7)
-    ends = await asyncio.gather(*(service.tokens.get() for _ in range(32)), return_exceptions=True)
-    assert all(isinstance(end, ThrottledError) and end.retry_after == 7 for end in ends)
+    outcomes = await asyncio.gather(*(service.tokens.get() for _ in range(32)), return_exceptions=True)
+    assert all(isinstance(outcome, ThrottledError) and outcome.retry_after == 7 for outcome in outcomes)
     assert service.count("/generateAccessToken") == 1
     assert await service.tokens.get()
 
 
-async def test_who_gives_up_waiting_for_a_renewal_lets_nobody_down() -> None:
+async def test_a_cancelled_caller_does_not_cancel_the_renewal_for_others() -> None:
     service = Service()
     first, second = (asyncio.create_task(service.tokens.get()) for _ in range(2))
     await asyncio.sleep(0)
@@ -225,7 +225,7 @@ async def test_who_gives_up_waiting_for_a_renewal_lets_nobody_down() -> None:
     assert first.cancelled()
 
 
-async def test_a_refused_token_is_renewed_once_and_the_request_sent_again() -> None:
+async def test_a_refused_token_is_renewed_once_and_the_request_is_repeated() -> None:
     service = Service()
     video_id = await service.processed_video()
     await service.fault(operation="GetVideoIndex", kind="expired-token")
@@ -234,7 +234,7 @@ async def test_a_refused_token_is_renewed_once_and_the_request_sent_again() -> N
     assert service.count("/Index") == 2
 
 
-async def test_many_that_were_refused_with_one_token_renew_it_once() -> None:
+async def test_callers_refused_with_the_same_token_share_one_renewal() -> None:
     service = Service()
     first = await service.tokens.get()
     tokens = set(await asyncio.gather(*(service.tokens.get(refused=first) for _ in range(8))))
@@ -243,7 +243,7 @@ async def test_many_that_were_refused_with_one_token_renew_it_once() -> None:
     assert service.count("/generateAccessToken") == 2
 
 
-async def test_a_second_refusal_is_not_the_tokens_fault() -> None:
+async def test_a_second_refusal_is_a_misconfiguration() -> None:
     service = Service()
     video_id = await service.processed_video()
     await service.fault(operation="GetVideoIndex", kind="expired-token", count=2)
@@ -253,34 +253,34 @@ async def test_a_second_refusal_is_not_the_tokens_fault() -> None:
 
 
 async def test_an_identity_without_the_role_is_a_misconfiguration() -> None:
-    service = Service(client_id="somebody-else", object_id="somebody-else")
+    service = Service(client_id="another-app", object_id="another-app")
     with pytest.raises(MisconfiguredError) as raised:
         await service.client.get_index("abc")
     assert raised.value.code == "AuthorizationFailed"
 
 
-async def test_who_may_not_ask_is_told_who_lacks_what_and_how_to_grant_it() -> None:
-    gate = Stops()
-    service = Service(gate=gate, client_id="somebody-else", object_id="somebody-else")
+async def test_a_missing_role_error_names_identity_action_scope_and_command() -> None:
+    gate = RecordingGate()
+    service = Service(gate=gate, client_id="another-app", object_id="another-app")
     service.identity.claims = {"oid": "11111111-2222", "appid": "33333333-4444"}
     with pytest.raises(MisconfiguredError) as raised:
         await service.client.get_index("abc")
     resource_id = service.emulator.config.resource_id
-    said = str(raised.value)
-    assert "object id 11111111-2222 (client id 33333333-4444)" in said
-    assert "action Microsoft.VideoIndexer/accounts/generateAccessToken/action" in said
+    message = str(raised.value)
+    assert "object id 11111111-2222 (client id 33333333-4444)" in message
+    assert "action Microsoft.VideoIndexer/accounts/generateAccessToken/action" in message
     assert (
         "az role assignment create --assignee-object-id 11111111-2222 --assignee-principal-type "
         f"ServicePrincipal --role Contributor --scope {resource_id}"
-    ) in said
-    assert service.identity.issued[0] not in said
-    ((seconds, because),) = gate.stops
+    ) in message
+    assert service.identity.issued[0] not in message
+    ((seconds, reason),) = gate.trips
     assert 55 < seconds <= 60
-    assert because == said
+    assert reason == message
 
 
-async def test_while_all_are_stopped_resource_manager_is_not_asked_either() -> None:
-    service = Service(gate=Stops(closed=True))
+async def test_a_tripped_gate_also_stops_requests_to_resource_manager() -> None:
+    service = Service(gate=RecordingGate(tripped=True))
     with pytest.raises(ThrottledError):
         await service.client.get_index("abc")
     assert service.requests == []
@@ -296,21 +296,21 @@ async def test_an_app_without_an_identity_is_a_misconfiguration() -> None:
         await service.client.get_index("abc")
 
 
-async def test_an_account_that_is_not_there_stops_all_and_a_forbidden_video_nobody_else() -> None:
-    gate = Stops()
+async def test_a_refused_account_trips_the_gate_and_a_forbidden_video_does_not() -> None:
+    gate = RecordingGate()
     service = Service(gate=gate)
     video_id = await service.processed_video()
     await service.fault(operation="GetVideoIndex", kind="status", status=403)
     with pytest.raises(MisconfiguredError):
         await service.client.get_index(video_id)
-    assert gate.stops == []
+    assert gate.trips == []
     await service.fault(operation="GetVideoIndex", kind="expired-token", count=2)
     with pytest.raises(MisconfiguredError, match="VIDEO_INDEXER_ACCOUNT_ID"):
         await service.client.get_index(video_id)
-    assert len(gate.stops) == 1
+    assert len(gate.trips) == 1
 
 
-async def test_a_restricted_viewers_token_is_asked_for_where_that_is_set() -> None:
+async def test_a_restricted_viewers_token_is_requested_if_set() -> None:
     service = Service(restricted=True)
     video_id = await service.processed_video()
     assert await service.client.get_index(video_id)
@@ -330,7 +330,7 @@ async def test_a_restricted_viewers_token_is_asked_for_where_that_is_set() -> No
         ({"kind": "truncate"}, TransientError),
     ],
 )
-async def test_a_fault_of_the_service_becomes_the_error_that_says_what_to_do(
+async def test_each_fault_of_the_service_becomes_its_error_and_the_next_request_works(
     fault: dict[str, Any], kind: type[VideoIndexerError]
 ) -> None:
     service = Service()
@@ -341,7 +341,7 @@ async def test_a_fault_of_the_service_becomes_the_error_that_says_what_to_do(
     assert b"office insider" in await service.client.get_index(video_id)
 
 
-async def test_an_answer_that_only_trickles_ends_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_slow_answer_ends_after_the_total_time_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(requests, "TOTAL_SECONDS", 0.01)
 
     async def trickle(_: httpx.Request) -> httpx.Response:
@@ -352,7 +352,7 @@ async def test_an_answer_that_only_trickles_ends_all_the_same(monkeypatch: pytes
         await asyncio.wait_for(requests.send(http, "x", "GET", ENDPOINT, token="t", params={}), 5)
 
 
-async def test_a_removed_video_is_gone() -> None:
+async def test_a_removed_video_raises_gone() -> None:
     service = Service()
     video_id = await service.processed_video()
     await service.emulator.client.delete(f"{service.emulator.videos}/{video_id}")
@@ -360,7 +360,7 @@ async def test_a_removed_video_is_gone() -> None:
         await service.client.get_index(video_id)
 
 
-async def test_no_log_holds_a_token_or_a_query(caplog: pytest.LogCaptureFixture) -> None:
+async def test_no_log_line_has_a_token_or_a_query(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, logger="keywire")
     service = Service()
     video_id = await service.processed_video()
@@ -377,6 +377,6 @@ def test_the_expiry_is_read_from_the_token_itself() -> None:
 
 
 @pytest.mark.parametrize("token", ["", "x", "a.b", "a.!!!.c", "e30.e30.x", "e30.eyJleHAiOiJ4In0.x"])
-def test_what_is_no_token_is_an_error(token: str) -> None:
+def test_an_unreadable_token_is_a_value_error(token: str) -> None:
     with pytest.raises(ValueError):
         read_expiry(token)

@@ -1,4 +1,4 @@
-"""Errors of Video Indexer, Azure Resource Manager and the gateway in front of them."""
+"""Errors of Video Indexer, Azure Resource Manager and the API gateway, and how they are classified."""
 
 import json
 
@@ -51,7 +51,7 @@ def classify(status: int, body: object = None, headers: dict[str, str] | None = 
         (418, [], UnusableError),
     ],
 )
-def test_the_type_decides_and_the_status_only_without_one(
+def test_the_error_type_decides_and_the_status_only_without_a_type(
     status: int, body: object, kind: type[VideoIndexerError]
 ) -> None:
     error = classify(status, body)
@@ -67,7 +67,7 @@ def test_the_type_decides_and_the_status_only_without_one(
         ({"Retry-After": "soon"}, "Slow down.", 30),
     ],
 )
-def test_the_wait_is_read_from_the_header_or_else_from_the_message(
+def test_retry_after_comes_from_the_header_or_else_from_the_message(
     headers: dict[str, str], message: str, seconds: float
 ) -> None:
     error = classify(429, {"statusCode": 429, "message": message}, headers)
@@ -75,12 +75,12 @@ def test_the_wait_is_read_from_the_header_or_else_from_the_message(
     assert error.retry_after == seconds
 
 
-def test_the_services_message_is_not_repeated_because_it_can_hold_what_does_not_belong_in_a_log() -> None:
+def test_the_services_message_is_not_part_of_the_error() -> None:
     error = classify(400, {"ErrorType": "INVALID_INPUT", "Message": "secret"}, {"x-ms-request-id": "r1"})
     assert "secret" not in str(error)
     assert (error.code, error.request_id) == ("INVALID_INPUT", "r1")
 
 
 @given(st.integers(300, 599), st.binary())
-def test_no_body_makes_classifying_fail(status: int, body: bytes) -> None:
+def test_any_body_can_be_classified(status: int, body: bytes) -> None:
     assert isinstance(classify(status, body), VideoIndexerError)

@@ -1,4 +1,4 @@
-"""List Videos: read with tolerance, and asked of the emulator in this process."""
+"""List Videos: the tolerant reader, and requests to the emulator in this process."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -25,7 +25,7 @@ def entry(**fields: Any) -> dict[str, Any]:
 
 
 async def service_with(videos: int) -> Service:
-    """A service with so many videos, a minute apart."""
+    """Return a service with `videos` videos, uploaded a minute apart."""
     service = Service(requests_per_second=None, requests_per_minute=None)
     for _ in range(videos):
         await service.emulator.upload(index())
@@ -42,7 +42,7 @@ async def test_a_video_is_listed_with_its_state_and_times() -> None:
     assert (page.unreadable, page.next_skip) == (0, None)
 
 
-async def test_the_service_says_where_the_next_page_begins() -> None:
+async def test_next_skip_is_the_services_own() -> None:
     service = await service_with(5)
     first = await list_videos(service.client, page_size=2)
     second = await list_videos(service.client, page_size=2, skip=2)
@@ -51,7 +51,7 @@ async def test_the_service_says_where_the_next_page_begins() -> None:
     assert len({video.id for page in (first, second, last) for video in page.videos}) == 5
 
 
-async def test_a_period_is_asked_for_and_the_token_goes_in_the_header() -> None:
+async def test_a_period_is_part_of_the_query_and_the_token_of_the_header() -> None:
     service = await service_with(3)
     start = datetime.fromtimestamp(service.emulator.clock() - 180, UTC)
     period = Period(after=start + timedelta(seconds=60), before=start + timedelta(seconds=120))
@@ -72,7 +72,7 @@ async def test_a_refused_token_is_renewed_once() -> None:
 
 
 @pytest.mark.parametrize("kind", ["reset", "truncate", "not-json", "garble"])
-async def test_an_answer_that_is_broken_on_its_way_is_no_list(kind: str) -> None:
+async def test_a_broken_answer_is_a_transient_error(kind: str) -> None:
     service = await service_with(1)
     await service.fault(operation="ListVideos", kind=kind)
     with pytest.raises(TransientError):
@@ -80,7 +80,7 @@ async def test_an_answer_that_is_broken_on_its_way_is_no_list(kind: str) -> None
 
 
 @pytest.mark.parametrize("body", ["{}", '{"results": null}', "[]", '{"ErrorType": "GENERAL"}', ""])
-def test_an_answer_without_a_list_is_not_taken_for_an_empty_account(body: str) -> None:
+def test_an_answer_without_a_list_is_not_an_empty_account(body: str) -> None:
     with pytest.raises(TransientError):
         parse(body.encode(), skip=0, page_size=25)
 
@@ -88,7 +88,7 @@ def test_an_answer_without_a_list_is_not_taken_for_an_empty_account(body: str) -
 @pytest.mark.parametrize(
     "odd", [None, 7, "abc", [], {}, entry(id=None), entry(id="../x"), entry(id=7), entry(state=2)]
 )
-def test_an_odd_entry_costs_nobody_else(odd: Any) -> None:
+def test_an_unreadable_entry_is_counted_and_does_not_affect_others(odd: Any) -> None:
     page = read(entry(id="before"), odd, entry(id="after"))
     assert [video.id for video in page.videos] == ["before", "after"]
     assert (page.unreadable, page.entries) == (1, 3)
@@ -109,7 +109,7 @@ def test_an_odd_entry_costs_nobody_else(odd: Any) -> None:
         (1772442000, None),
     ],
 )
-def test_times_are_read_as_the_service_writes_them(text: Any, moment: datetime | None) -> None:
+def test_every_form_of_time_is_read_as_utc_or_as_none(text: Any, moment: datetime | None) -> None:
     (video,) = read(entry(lastIndexed=text, created=text)).videos
     assert (video.last_indexed, video.created) == (moment, moment)
 
@@ -119,24 +119,22 @@ def test_times_are_read_as_the_service_writes_them(text: Any, moment: datetime |
     [
         ({"nextPage": {"skip": 12, "done": False}}, 12),
         ({"nextPage": {"skip": 12, "done": True}}, None),
-        ({"nextPage": {"skip": 10, "done": False}}, 12),  # it would never advance
+        ({"nextPage": {"skip": 10, "done": False}}, 12),  # 10 would not advance
         ({"nextPage": {"skip": "12", "done": False}}, 12),
         ({"nextPage": {"done": None}}, 12),  # a full page
         ({"nextPage": None}, 12),
         ({"nextPage": "more"}, 12),
         ({"nextPage": {"skip": 12, "done": False}, "results": []}, None),
-        ({"nextPage": None, "results": [entry()]}, None),  # not a full one
+        ({"nextPage": None, "results": [entry()]}, None),  # not a full page
     ],
 )
-def test_paging_advances_and_ends_whatever_the_service_says(
-    answer: dict[str, Any], next_skip: int | None
-) -> None:
+def test_paging_advances_and_ends_for_any_next_page(answer: dict[str, Any], next_skip: int | None) -> None:
     assert read(entry(id="a"), entry(id="b"), size=2, skip=10, **answer).next_skip == next_skip
 
 
-def test_a_period_holds_its_start_but_not_its_end() -> None:
+def test_a_period_contains_its_start_but_not_its_end() -> None:
     period = Period(after=MOMENT, before=MOMENT + timedelta(seconds=2))
     moments = [MOMENT + timedelta(seconds=seconds) for seconds in (-1, 0, 1, 2)]
-    assert [period.holds(moment) for moment in moments] == [False, True, True, False]
-    assert period.holds(None)
-    assert Period().holds(MOMENT)
+    assert [period.contains(moment) for moment in moments] == [False, True, True, False]
+    assert period.contains(None)
+    assert Period().contains(MOMENT)

@@ -1,4 +1,4 @@
-"""Times as Video Indexer writes them."""
+"""TimeSpans as Video Indexer writes them, and merged ranges."""
 
 from itertools import pairwise
 
@@ -23,20 +23,20 @@ from keywire.video_indexer.timespans import TICKS_PER_SECOND, Range, merge, pars
         ("0:00:01.12345678", 1.1234567),
     ],
 )
-def test_reads_every_form_that_was_seen_and_days(text: str, seconds: float) -> None:
+def test_every_form_of_a_timespan_is_read(text: str, seconds: float) -> None:
     assert to_seconds(parse_timespan(text)) == seconds
 
 
 @pytest.mark.parametrize(
     "text", ["", "17", "0:17", "-0:00:01", "0:60:00", "0:00:61", "2022-06-19", "0:00:0x", "٠:00:01"]
 )
-def test_refuses_what_is_no_time(text: str) -> None:
+def test_other_text_is_a_value_error(text: str) -> None:
     with pytest.raises(ValueError, match="not a time"):
         parse_timespan(text)
 
 
 @given(st.integers(0, 10**13))
-def test_reads_back_every_time_that_dotnet_can_write(ticks: int) -> None:
+def test_every_timespan_of_dotnet_is_read_exactly(ticks: int) -> None:
     seconds, fraction = divmod(ticks, TICKS_PER_SECOND)
     minutes, second = divmod(seconds, 60)
     hours, minute = divmod(minutes, 60)
@@ -61,7 +61,7 @@ def test_merged_ranges_cover_the_same_moments_once(given_ranges: list[Range]) ->
 
 
 @given(ranges, st.randoms())
-def test_the_order_of_instances_changes_nothing(given_ranges: list[Range], random: object) -> None:
+def test_the_order_of_ranges_does_not_matter(given_ranges: list[Range], random: object) -> None:
     shuffled = list(given_ranges)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
     assert merge(shuffled) == merge(given_ranges)
