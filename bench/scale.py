@@ -14,7 +14,7 @@ from typing import Final
 
 from bench import cost
 from keywire.reconciliation import reconciliation
-from keywire.reconciliation.document_metadata import LISTED_AT_ONCE
+from keywire.reconciliation.document_metadata import LISTING_PAGE_SIZE
 from keywire.video_indexer import quota_ledger
 from keywire.video_indexer.listing import PAGE_SIZE
 
@@ -84,7 +84,7 @@ def rows(footprint: cost.Footprint) -> Iterator[Row]:
     yield Row(
         name="seconds of a full sweep's first step",
         limit=reconciliation.TOTAL_SECONDS,
-        of=lambda load: load.archive / LISTED_AT_ONCE * LIST_SECONDS,
+        of=lambda load: load.archive / LISTING_PAGE_SIZE * LIST_SECONDS,
     )
     yield Row(
         name="MB of marks in a full sweep",

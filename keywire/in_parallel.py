@@ -1,27 +1,30 @@
-"""The same thing done with many, so many at once, and one error where several failed alike.
+"""Process many items with limited concurrency, and raise the first error alone.
 
-A task group raises a group of errors, which nobody above expects who handles storage's or Video Indexer's.
+`asyncio.TaskGroup` raises an `ExceptionGroup`, which callers that handle errors of storage or Video Indexer do not
+catch.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 
 
-async def for_each[T](items: Iterable[T], do: Callable[[T], Awaitable[None]], *, at_once: int) -> None:
-    """Do it with every item; the first error ends all.
+async def for_each[T](
+    items: Iterable[T], process: Callable[[T], Awaitable[None]], *, concurrency: int
+) -> None:
+    """Call `process` with every item, `concurrency` at a time; the first error cancels the others.
 
     Raises:
-        Exception: What `do` raised first.
+        Exception: The first error of `process`.
     """
-    waiting = iter(items)
+    remaining = iter(items)
 
     async def work() -> None:
-        for item in waiting:
-            await do(item)
+        for item in remaining:
+            await process(item)
 
     try:
-        async with asyncio.TaskGroup() as working:
-            for _ in range(at_once):
-                working.create_task(work())
+        async with asyncio.TaskGroup() as group:
+            for _ in range(concurrency):
+                group.create_task(work())
     except ExceptionGroup as errors:
         raise errors.exceptions[0] from None

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from azure.storage.queue.aio import QueueClient
 
 # A video may match thousands of interests, and a job has only minutes.
-AT_ONCE: Final = 8
+CONCURRENCY: Final = 8
 
 
 class _Type(msgspec.Struct):
@@ -44,7 +44,7 @@ class StorageQueue:
         with tracing.span(f"publish {self.name}", kind="producer"):
             for first in batch.events[:1]:
                 await self._send(first)
-            await for_each(batch.events[1:], self._send, at_once=AT_ONCE)
+            await for_each(batch.events[1:], self._send, concurrency=CONCURRENCY)
         count_events(batch.events, self.name)
 
     async def _send(self, event: bytes) -> None:

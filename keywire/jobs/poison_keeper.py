@@ -31,7 +31,7 @@ _FOREVER: Final = 9000
 # again would keep the rest from being seen.
 HOLD_SECONDS: Final = 120
 PAGE: Final = 32
-AT_ONCE: Final = 16
+CONCURRENCY: Final = 16
 
 logger: Final = logging.getLogger(__name__)
 
@@ -118,4 +118,4 @@ async def _release(queue: "QueueClient", seen: Sequence[_Seen]) -> None:
         except ResourceNotFoundError:
             logger.info("queue=%s message=%s is gone", queue.queue_name, message.id)
 
-    await for_each(seen, show, at_once=AT_ONCE)
+    await for_each(seen, show, concurrency=CONCURRENCY)

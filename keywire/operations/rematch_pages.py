@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 PAGE_DOCUMENTS: Final = 100
 # Documents of one page that are matched at the same time.
-AT_ONCE: Final = 8
+CONCURRENCY: Final = 8
 
 logger: Final = logging.getLogger(__name__)
 
@@ -122,5 +122,5 @@ class RematchPages:
             )
             counts.append(done)
 
-        await for_each(videos, match, at_once=AT_ONCE)
+        await for_each(videos, match, concurrency=CONCURRENCY)
         return sum(counts, Counts())

@@ -1,7 +1,6 @@
-"""What a listed video and its document ask for. Pure: what decides, apart from what lists and queues.
+"""Comparison of listed videos with the status of their documents: which videos need a job, and why. Pure.
 
-A job too many is harmless, it costs a look at the document: so a video whose job is still on the queue may be
-found again.
+A video whose job is still on the queue is found again. That is harmless: the second job reads the document and ends.
 """
 
 from collections.abc import Iterable, Mapping
@@ -16,7 +15,7 @@ from keywire.video_indexer.listing import ListedVideo
 
 
 class Reason(StrEnum):
-    """Why a video is queued."""
+    """Why a video needs a job."""
 
     MISSING = "missing"
     UNPUBLISHED = "unpublished"
@@ -25,15 +24,15 @@ class Reason(StrEnum):
 
 
 class DocumentStatus(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What a document's metadata tells of it; small, because a sweep holds one of each document.
+    """What a document's metadata says. Small, because a full sweep holds one for each document.
 
     Attributes:
-        published: Whether every destination has the events of its version.
-        as_of: The newest moment on Video Indexer's clock that it answers for, in Unix microseconds.
-        written: When the blob was changed the last time, in Unix seconds on storage's clock.
+        published: Whether everything that consumers are told about the document was sent.
+        as_of: The newest moment on Video Indexer's clock that the document answers for, in Unix microseconds.
+        written: When the blob changed last, in Unix seconds on storage's clock.
         state: The document's state; empty in metadata of version 0.1.
-        stamp: The stamp of the interests that it was matched with; None if that is not known.
-        matched_at: When, in Unix seconds on storage's clock.
+        stamp: The stamp of the interests that the document was matched with; None if it is not known.
+        matched_at: When it was matched, in Unix seconds on storage's clock.
     """
 
     published: bool
@@ -46,32 +45,38 @@ class DocumentStatus(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """A video to queue, why, and the moment on Video Indexer's clock that asks for it, if one does."""
+    """A video that needs a job.
+
+    Attributes:
+        video_id: The video.
+        reason: Why it needs a job.
+        as_of: The moment on Video Indexer's clock that the document should answer for; None if it is not known.
+    """
 
     video_id: str
     reason: Reason
     as_of: datetime | None
 
 
-def compare(videos: Iterable[ListedVideo], marks: Mapping[str, DocumentStatus]) -> list[Finding]:
-    """The videos whose indexing has ended and whose documents don't tell of it."""
+def compare(videos: Iterable[ListedVideo], statuses: Mapping[str, DocumentStatus]) -> list[Finding]:
+    """Return a finding for each indexed video whose document is missing, unpublished or older than its indexing."""
     return [
         Finding(video_id=video.id, reason=reason, as_of=video.last_indexed)
         for video in videos
-        if video.state.lower() in FINAL_STATES and (reason := _reason(video, marks.get(video.id)))
+        if video.state.lower() in FINAL_STATES and (reason := _reason(video, statuses.get(video.id)))
     ]
 
 
-def _reason(video: ListedVideo, mark: DocumentStatus | None) -> Reason | None:
-    if mark is None:
+def _reason(video: ListedVideo, status: DocumentStatus | None) -> Reason | None:
+    if status is None:
         return Reason.MISSING
-    if not mark.published:
+    if not status.published:
         return Reason.UNPUBLISHED
-    if video.last_indexed is not None and mark.as_of < microseconds(video.last_indexed):
+    if video.last_indexed is not None and status.as_of < microseconds(video.last_indexed):
         return Reason.OUTDATED
     return None
 
 
 def microseconds(moment: datetime) -> int:
-    """Unix microseconds, exact: a float of seconds rounds."""
+    """Return Unix microseconds; exact, unlike a float of seconds."""
     return int(moment.replace(microsecond=0).timestamp()) * 1_000_000 + moment.microsecond

@@ -1,4 +1,4 @@
-"""What a sweep came to, in numbers. Separate, so that who only tells of sweeps loads nothing else of them."""
+"""The counts of a sweep or a backfill: listed videos, and findings by reason."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -7,12 +7,12 @@ import msgspec
 
 
 class Counts(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """What a sweep came to.
+    """Counts that add up over pages.
 
     Attributes:
-        listed: The videos that were compared, in any state.
-        unreadable: Entries of the list that can't be read.
-        missing, unpublished, outdated, unlisted: What was found, by `Reason`.
+        listed: Videos that were compared, in any state.
+        unreadable: Entries of the list that could not be read.
+        missing, unpublished, outdated, unlisted: Findings, by `Reason`.
     """
 
     listed: int = 0
@@ -24,7 +24,7 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     @property
     def found(self) -> int:
-        """All that was found."""
+        """The number of findings for any reason."""
         return self.missing + self.unpublished + self.outdated + self.unlisted
 
     def __add__(self, other: "Counts") -> "Counts":
@@ -33,5 +33,5 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     @staticmethod
     def of(reasons: Iterable[str]) -> "Counts":
-        """Of findings for these reasons."""
+        """Count findings by their reasons."""
         return Counts(**Counter(reasons))

@@ -1,10 +1,9 @@
-"""Paging over a list that changes meanwhile. Pure: where to go on after a page.
+"""A cursor over a list that changes while it is paged through. Pure.
 
-Places are counted from the list's start, and videos come and go. New ones push the rest on: the next page
-begins with what was seen. Removed ones pull the rest back: what was next has slipped past the page's start.
-So each page begins a few places before the last one's end, and should show a video from there again; where
-it doesn't, more was removed than that, and the way goes back. How often is bounded, as is the number of
-pages: a sweep always ends, and the next one finds what this one might have missed.
+Positions count from the start of the list. A new video moves all others back, so the next page repeats some. A removed
+video moves all others forward, so the next page would miss some. Each page therefore overlaps with the one before and
+should show one of its last videos again. If it does not, more videos were removed than the overlap covers, and the
+cursor steps back. Steps back and pages are limited, so a sweep always ends; the next sweep finds what this one missed.
 """
 
 from typing import TYPE_CHECKING, Annotated, Final
@@ -20,18 +19,18 @@ MAX_STEPS_BACK: Final = 20
 MAX_PAGES: Final = 10_000
 
 
-# From below zero the bounds above would never be reached.
+# A message with negative counts would never reach the limits above.
 Count = Annotated[int, msgspec.Meta(ge=0)]
 
 
 class Cursor(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """Where the next page begins.
+    """The position of the next page.
 
     Attributes:
-        skip: Its place in the list.
-        pages: How many came before.
-        tail: The last videos of the page before, which it should show again.
-        steps_back: How often a page didn't, so far.
+        skip: Its start, from the start of the list.
+        pages: The number of pages before it.
+        tail: The last videos of the page before, one of which it should show again.
+        steps_back: How many times the cursor stepped back so far.
     """
 
     skip: Count = 0
@@ -40,18 +39,18 @@ class Cursor(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     steps_back: Count = 0
 
     def new(self, page: "ListPage") -> "list[ListedVideo]":
-        """The videos of the page that begins here, without those of the tail, each once."""
+        """Return the videos of the page at this position, without those of the tail, each once."""
         fresh = {video.id: video for video in page.videos}
         for video_id in self.tail:
             fresh.pop(video_id, None)
         return list(fresh.values())
 
     def after(self, page: "ListPage") -> "Cursor | None":
-        """Where to go on after the page that begins here; None at the end."""
+        """Return the position after the page at this one; None at the end."""
         pages = self.pages + 1
         if pages >= MAX_PAGES:
             return None
-        if self._has_slipped(page):
+        if self._has_gap(page):
             return Cursor(
                 skip=max(0, self.skip - STEP_BACK),
                 pages=pages,
@@ -60,12 +59,13 @@ class Cursor(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
             )
         if page.next_skip is None:
             return None
-        # Half a page at least is new, however small the service's pages are.
+        # At least half of a page is new, even if the service's pages are small.
         overlap = min(OVERLAP, (page.next_skip - self.skip) // 2)
         tail = tuple(video.id for video in page.videos[-overlap:]) if overlap else ()
         return Cursor(skip=page.next_skip - overlap, pages=pages, tail=tail, steps_back=self.steps_back)
 
-    def _has_slipped(self, page: "ListPage") -> bool:
+    def _has_gap(self, page: "ListPage") -> bool:
+        """Return whether videos between the page before and this one may not have been shown."""
         if not self.tail or self.skip == 0 or self.steps_back >= MAX_STEPS_BACK:
             return False
         return not any(video.id in self.tail for video in page.videos)

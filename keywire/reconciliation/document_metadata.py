@@ -1,8 +1,9 @@
-"""What the metadata of the current documents tells, read without the documents.
+"""The status of current documents, read from blob metadata without reading the documents.
 
-Two ways, because both are needed: of some videos, one small request each, however many documents there are;
-of all, a request for a thousand, which takes as long as some fifty of those. Documents only ever advance, so
-marks that were read a while ago lead to a job too many and never to one too few.
+There are two ways. The status of some videos costs one small request each, however many documents exist. The status of
+all costs one listing request per thousand documents, which takes as long as about fifty small requests.
+
+Documents only advance. A status that was read a while ago may therefore lead to a superfluous job, never to a lost one.
 """
 
 import sys
@@ -23,9 +24,9 @@ if TYPE_CHECKING:
     from azure.storage.blob import BlobProperties
     from azure.storage.blob.aio import ContainerClient
 
-AT_ONCE: Final = 16
-# A fifth of what one request may ask for: the client makes several kilobytes of each blob.
-LISTED_AT_ONCE: Final = 1000
+CONCURRENCY: Final = 16
+# A request may ask for 5,000, but the SDK needs several kilobytes of memory for each blob of a page.
+LISTING_PAGE_SIZE: Final = 1000
 
 
 class _State(msgspec.Struct):
@@ -36,7 +37,7 @@ _STATE: Final = msgspec.json.Decoder(_State)
 
 
 class DocumentMetadata:
-    """Marks of one Video Indexer account's documents.
+    """Reads the status of one Video Indexer account's documents.
 
     Args:
         documents: The container `keywords`.
@@ -47,64 +48,80 @@ class DocumentMetadata:
         self._documents = documents
         self._account_id = account_id
 
-    async def of(self, video_ids: Iterable[str]) -> dict[str, DocumentStatus]:
-        """The marks of these videos' documents; those without a document are left out."""
-        marks: dict[str, DocumentStatus] = {}
+    async def read(self, video_ids: Iterable[str]) -> dict[str, DocumentStatus]:
+        """Return the status of these videos' documents, without videos that have none.
 
-        async def look(video_id: str) -> None:
+        Raises:
+            azure.core.exceptions.AzureError: Storage failed.
+        """
+        statuses: dict[str, DocumentStatus] = {}
+
+        async def read_one(video_id: str) -> None:
             blob = self._documents.get_blob_client(self._name(video_id))
             with suppress(ResourceNotFoundError):
-                marks[video_id] = _mark(await blob.get_blob_properties())
+                statuses[video_id] = _status(await blob.get_blob_properties())
 
-        await for_each(video_ids, look, at_once=AT_ONCE)
-        return marks
+        await for_each(video_ids, read_one, concurrency=CONCURRENCY)
+        return statuses
 
-    async def all(self) -> dict[str, DocumentStatus]:
-        """The marks of all documents, by video."""
-        return {video_id: mark async for video_id, mark in self._listed()}
+    async def read_all(self) -> dict[str, DocumentStatus]:
+        """Return the status of all documents, by video.
 
-    async def all_up_to(self, most: int) -> dict[str, DocumentStatus] | None:
-        """The marks of all documents; None where there are more than `most`."""
-        marks = {}
-        async for video_id, mark in self._listed():
-            marks[video_id] = mark
-            if len(marks) > most:
+        Raises:
+            azure.core.exceptions.AzureError: Storage failed.
+        """
+        return {video_id: status async for video_id, status in self._list()}
+
+    async def read_all_up_to(self, limit: int) -> dict[str, DocumentStatus] | None:
+        """Return the status of all documents, by video; None if there are more than `limit`.
+
+        Raises:
+            azure.core.exceptions.AzureError: Storage failed.
+        """
+        statuses = {}
+        async for video_id, status in self._list():
+            statuses[video_id] = status
+            if len(statuses) > limit:
                 return None
-        return marks
+        return statuses
 
     async def tombstones(self, video_ids: Iterable[str]) -> set[str]:
-        """Those of which the document says that they were removed; metadata doesn't, so each is read."""
+        """Return the videos whose documents are tombstones. Reads each document: old metadata has no state.
+
+        Raises:
+            azure.core.exceptions.AzureError: Storage failed.
+        """
         found: set[str] = set()
 
-        async def look(video_id: str) -> None:
+        async def read_one(video_id: str) -> None:
             with suppress(ResourceNotFoundError, msgspec.DecodeError):
                 body = await (await self._documents.download_blob(self._name(video_id))).readall()
                 if _STATE.decode(body).state == REMOVED_STATE:
                     found.add(video_id)
 
-        await for_each(video_ids, look, at_once=AT_ONCE)
+        await for_each(video_ids, read_one, concurrency=CONCURRENCY)
         return found
 
-    async def _listed(self) -> AsyncIterator[tuple[str, DocumentStatus]]:
+    async def _list(self) -> AsyncIterator[tuple[str, DocumentStatus]]:
         listing = self._documents.list_blobs(
-            name_starts_with=f"{self._account_id}/", include=["metadata"], results_per_page=LISTED_AT_ONCE
+            name_starts_with=f"{self._account_id}/", include=["metadata"], results_per_page=LISTING_PAGE_SIZE
         )
         async for blob in listing:
             if video_id := video_id_of(blob.name):
-                yield video_id, _mark(blob)
+                yield video_id, _status(blob)
 
     def _name(self, video_id: str) -> str:
         return f"{self._account_id}/{video_id}.json"
 
 
-def _mark(blob: "BlobProperties") -> DocumentStatus:
-    # Metadata that was written by hand, or dropped, counts as unpublished: publish it again, and ask again.
+def _status(blob: "BlobProperties") -> DocumentStatus:
+    # Metadata that was dropped or written by hand counts as unpublished: a job publishes the document again.
     status = read_status(blob.metadata)
     return DocumentStatus(
         published=status.version > 0 and status.is_published,
         as_of=microseconds(status.as_of) if status.as_of > NEVER else 0,
         written=blob.last_modified.timestamp(),
-        # A million documents share a few states and stamps.
+        # Many documents share a few states and stamps.
         state=sys.intern(status.state),
         stamp=sys.intern(status.matched.interests) if status.matched else None,
         matched_at=status.matched.at.timestamp() if status.matched else None,

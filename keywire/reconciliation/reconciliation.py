@@ -1,13 +1,12 @@
-"""Reconciliation: the signal that heals lost callbacks.
+"""Reconciliation: a timer compares Video Indexer's list with the documents and queues jobs for lost signals.
 
-The account's list is compared with the documents, and what they don't tell of is queued. Often that of the
-last day's videos, because the list can be asked for those; once a day all of it, because a video that was
-indexed again, or removed, shows in no such window. It converges: what was queued and done is not found again.
-What is still queued may be, and costs a look at its document.
+Each run sweeps a window: the videos of the last day, which is all that the list can be filtered by. Once a day a run
+sweeps the whole account, because videos that were indexed again or removed are in no window. Sweeps converge: a video
+whose job has ended is not found again.
 
-Runs are one at a time, by a lease. Each page is noted when its jobs are queued; a run that fails, or that
-takes too long, is gone on with by the next. So is one with more documents whose videos were not listed than a
-run may ask about: a list that comes back short puts an account in question, and it is asked about slowly.
+A lease allows one run at a time. A run saves its progress after each page, and the next run continues what failed or
+took too long. A document whose video was not listed is a question for extraction. A run asks a limited number of them,
+because a list that comes back short would put the whole account in question.
 """
 
 import asyncio
@@ -23,13 +22,13 @@ import msgspec
 from azure.core.exceptions import AzureError
 
 from keywire.interests.status import FullRematch, InterestStatus
-from keywire.reconciliation import state as reconciliation_state
+from keywire.reconciliation import state as states
 from keywire.reconciliation.comparison import DocumentStatus, Finding, Reason
 from keywire.reconciliation.counts import Counts
 from keywire.reconciliation.document_metadata import DocumentMetadata
 from keywire.reconciliation.interest_drift import behind
 from keywire.reconciliation.state import Failure, Progress, Result, StateFile
-from keywire.reconciliation.sweep import Sweep, known
+from keywire.reconciliation.sweep import Sweep, lookup_in
 from keywire.storage import lease
 from keywire.storage.layout import (
     FULL_REMATCH_BLOB,
@@ -39,6 +38,7 @@ from keywire.storage.layout import (
     RECONCILIATION_LOCK_BLOB,
 )
 from keywire.storage.notes import Note
+from keywire.storage.swap import ConflictError
 from keywire.telemetry import instruments
 from keywire.video_indexer.errors import VideoIndexerError
 from keywire.video_indexer.period import Period
@@ -46,15 +46,15 @@ from keywire.video_indexer.period import Period
 if TYPE_CHECKING:
     from azure.storage.blob.aio import ContainerClient
 
-# Below host.json's functionTimeout, over which Azure ends the whole worker.
+# Below host.json's functionTimeout; after that the host ends the worker process.
 TOTAL_SECONDS: Final = 240.0
-# What half of the quota does until the next run, and some of what is left of it.
-MOST_UNLISTED: Final = 500
-# Documents that are looked at between two notes of how far that is.
-LOOKED_AT_ONCE: Final = 500
-# Documents of one rematch message, and how many a run queues.
-REMATCHED_AT_ONCE: Final = 100
-MOST_BEHIND: Final = 100_000
+# Jobs for unlisted videos per run. Half of the quota does 900 in the quarter of an hour between two runs.
+MAX_UNLISTED: Final = 500
+# Unlisted documents that are checked between two writes of the state.
+UNLISTED_BATCH: Final = 500
+# Documents of one rematch message, and documents that one run queues for a rematch.
+REMATCH_BATCH: Final = 100
+MAX_REMATCHED: Final = 100_000
 
 logger: Final = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ class RematchVideos(Protocol):
     """Queues a rematch of some videos; in production a message on the queue `rematch`."""
 
     async def __call__(self, videos: Sequence[str], traceparent: str | None) -> None:
-        """Queue it.
+        """Queue one rematch message for these videos.
 
         Raises:
             azure.core.exceptions.AzureError: Storage did not take it.
@@ -74,70 +74,76 @@ class Reconciliation:
     """The use case.
 
     Args:
-        sweep: The way through the list.
-        marks: What the documents' metadata tells.
-        control: The container `control`, where the state and the lease are.
+        sweep: Compares pages and queues jobs.
+        documents: Reads the status of documents.
+        control: The container `control`, which has the state and the lease.
         rematch: Queues a rematch of some videos.
     """
 
     def __init__(
-        self, sweep: Sweep, marks: DocumentMetadata, control: "ContainerClient", rematch: RematchVideos
+        self, sweep: Sweep, documents: DocumentMetadata, control: "ContainerClient", rematch: RematchVideos
     ) -> None:
         self._sweep = sweep
-        self._marks = marks
+        self._documents = documents
         self._control = control
         self._rematch = rematch
 
     async def reconcile(
         self, now: datetime, *, full: bool = False, traceparent: str | None = None
     ) -> list[Result]:
-        """Do the sweeps that are due at `now` (UTC); what those came to that are through.
+        """Sweep what is due at `now`, and return the results of completed sweeps.
 
-        Nothing is done while a run is under way elsewhere.
+        Does nothing while another instance reconciles.
 
         Args:
-            now: The time.
-            full: Compare the whole account also where that is not due.
+            now: The time (UTC).
+            full: Sweep the whole account even if that is not due.
             traceparent: W3C trace context for the jobs.
 
         Raises:
-            VideoIndexerError: A page was not to be had; the next run goes on with it.
-            azure.core.exceptions.AzureError: Storage failed; the same.
+            VideoIndexerError: A page could not be fetched; the next run continues there.
+            azure.core.exceptions.AzureError: Storage failed; the next run continues there.
+            ConflictError: This run lost its lease, and another run wrote the state.
         """
-        async with lease.held(self._control.get_blob_client(RECONCILIATION_LOCK_BLOB)) as ours:
-            if not ours:
-                logger.info("reconciliation is under way elsewhere")
+        async with lease.try_acquire(self._control.get_blob_client(RECONCILIATION_LOCK_BLOB)) as acquired:
+            if not acquired:
+                logger.info("reconciliation skipped: another instance holds the lease")
                 return []
             file = StateFile(self._control.get_blob_client(RECONCILIATION_BLOB))
             await file.read()
-            run = _Run(self._sweep, self._marks, self._control, file, now, traceparent, self._rematch)
-            state = reconciliation_state.begun(file.state, now, full=full)
+            run = _Run(self._sweep, self._documents, self._control, file, now, traceparent, self._rematch)
+            state = states.with_due_sweeps(file.state, now, full=full)
             try:
                 async with asyncio.timeout(TOTAL_SECONDS):
                     for progress in (state.window, state.full):
                         if progress is not None:
-                            await run.do(progress)
+                            await run.sweep(progress)
                 instruments.reconciliation_runs.add(1, {"outcome": "succeeded"})
             except TimeoutError:
-                logger.warning("reconciliation took over %.0f s and is gone on with later", TOTAL_SECONDS)
-                if not run.got_on:
-                    # Gone on with, it would come just as far.
+                logger.warning("reconciliation stopped after %.0f s, the next run continues", TOTAL_SECONDS)
+                if not run.has_advanced:
+                    # The next run would not get any further.
                     instruments.reconciliation_runs.add(1, {"outcome": "failed"})
-                    await run.note_failure(TimeoutError(f"not one page in {TOTAL_SECONDS:.0f} s"))
-            except (AzureError, VideoIndexerError) as error:
+                    await run.save_failure(TimeoutError(f"not one page in {TOTAL_SECONDS:.0f} s"))
+            except (AzureError, ConflictError, VideoIndexerError) as error:
                 instruments.reconciliation_runs.add(1, {"outcome": "failed"})
-                await run.note_failure(error)
+                await run.save_failure(error)
                 raise
             return run.results
 
 
 class _Run:
-    """One run, its lease held."""
+    """One run, which holds the lease.
+
+    Attributes:
+        results: The results of completed sweeps.
+        has_advanced: Whether any progress was saved.
+    """
 
     def __init__(
         self,
         sweep: Sweep,
-        marks: DocumentMetadata,
+        documents: DocumentMetadata,
         control: "ContainerClient",
         file: StateFile,
         now: datetime,
@@ -145,7 +151,7 @@ class _Run:
         rematch: RematchVideos,
     ) -> None:
         self._sweep = sweep
-        self._marks = marks
+        self._documents = documents
         self._rematch = rematch
         self._interests = Note(control.get_blob_client(INTERESTS_STATUS_BLOB), InterestStatus)
         self._full_rematch = Note(control.get_blob_client(FULL_REMATCH_BLOB), FullRematch)
@@ -154,18 +160,18 @@ class _Run:
         self._now = now
         self._traceparent = traceparent
         self.results: list[Result] = []
-        self.got_on = False
+        self.has_advanced = False
 
-    async def do(self, progress: Progress) -> None:
-        """Go on with a sweep until it is through."""
+    async def sweep(self, progress: Progress) -> None:
+        """Continue a sweep to its end, or as far as this run may."""
         began = time.perf_counter() - progress.seconds
-        everything = await self._marks.all() if progress.is_full else {}
-        marks_of = known(everything) if progress.is_full else self._marks.of
+        statuses = await self._documents.read_all() if progress.is_full else {}
+        lookup = lookup_in(statuses) if progress.is_full else self._documents.read
         if progress.is_full and progress.pages == 0:
             await self._listed.create_append_blob()
         while progress.cursor is not None:
-            step = await self._sweep.compare(progress.cursor, Period(after=progress.since), marks_of)
-            await self._send(step.findings, progress)
+            step = await self._sweep.compare_page(progress.cursor, Period(after=progress.since), lookup)
+            await self._queue_jobs(step.findings, progress)
             if progress.is_full and step.video_ids:
                 await self._listed.append_block(
                     "".join(f"{video_id}\n" for video_id in step.video_ids).encode()
@@ -177,16 +183,20 @@ class _Run:
                 pages=progress.pages + 1,
                 seconds=time.perf_counter() - began,
             )
-            await self._advance(progress)
+            await self._save(progress)
         rest: list[str] = []
         if progress.is_full:
-            await self._rematch_behind(everything)
-            progress, rest = await self._ask_about_unlisted(everything, progress, began)
+            await self._rematch_behind(statuses)
+            progress, rest = await self._queue_unlisted(statuses, progress, began)
         if rest:
             await self._file.write(msgspec.structs.replace(self._file.state, failure=None))
-            logger.info("reconciliation unlisted=%d and more, for the next run", progress.counts.unlisted)
+            logger.info(
+                "reconciliation sweep=full unlisted=%d unchecked_documents=%d, the next run continues",
+                progress.counts.unlisted,
+                len(rest),
+            )
         else:
-            await self._end(progress)
+            await self._complete(progress)
 
     async def _rematch_behind(self, statuses: Mapping[str, DocumentStatus]) -> None:
         """Queue a rematch of documents that were matched with other interests than they should have been."""
@@ -200,75 +210,76 @@ class _Run:
             modified_at=interests.modified_at,
             full_rematch=full.interests_stamp if full else None,
         )
-        for some in batched(videos[:MOST_BEHIND], REMATCHED_AT_ONCE, strict=False):
-            await self._rematch(some, self._traceparent)
+        for batch in batched(videos[:MAX_REMATCHED], REMATCH_BATCH, strict=False):
+            await self._rematch(batch, self._traceparent)
         if videos:
             logger.info("reconciliation behind=%d documents, rematch queued", len(videos))
 
-    async def note_failure(self, error: Exception) -> None:
-        """Note why the run did not get through, where that can be noted at all."""
+    async def save_failure(self, error: Exception) -> None:
+        """Write why the run failed, or log a warning if that fails as well."""
         failure = Failure(at=self._sweep.clock(), error=f"{type(error).__name__}: {error}"[:500])
         try:
             await self._file.write(msgspec.structs.replace(self._file.state, failure=failure))
-        except AzureError as another:
-            logger.warning("reconciliation's failure was not noted: %s", type(another).__name__)
+        except (AzureError, ConflictError) as another:
+            logger.warning("reconciliation's failure was not saved: %s", type(another).__name__)
 
-    async def _send(self, findings: list[Finding], progress: Progress) -> None:
-        await self._sweep.send(findings, self._traceparent, queued_before=progress.counts.found)
+    async def _queue_jobs(self, findings: list[Finding], progress: Progress) -> None:
+        await self._sweep.queue_jobs(findings, self._traceparent, queued_before=progress.counts.found)
 
-    async def _ask_about_unlisted(
-        self, marks: dict[str, DocumentStatus], progress: Progress, began: float
+    async def _queue_unlisted(
+        self, statuses: dict[str, DocumentStatus], progress: Progress, began: float
     ) -> tuple[Progress, list[str]]:
-        """Queue the videos that the list did not show: a question, which only extraction answers.
+        """Queue jobs for documents whose videos were not listed; extraction finds out if they were removed.
 
-        Returns how far that is, and which documents are left to be looked at by the next run.
+        Returns:
+            The progress, and the documents that the next run has to check.
         """
-        unlisted = await self._unlisted(marks, progress)
-        room = MOST_UNLISTED
-        for some in batched(unlisted, LOOKED_AT_ONCE, strict=False):
-            tombstones = await self._marks.tombstones(
-                video_id for video_id in some if marks[video_id].published
+        unlisted = await self._find_unlisted(statuses, progress)
+        room = MAX_UNLISTED
+        for batch in batched(unlisted, UNLISTED_BATCH, strict=False):
+            tombstones = await self._documents.tombstones(
+                video_id for video_id in batch if statuses[video_id].published
             )
-            open_ones = [video_id for video_id in some if video_id not in tombstones]
-            asked = open_ones[:room]
-            await self._send(
-                [Finding(video_id=video_id, reason=Reason.UNLISTED, as_of=None) for video_id in asked],
+            candidates = [video_id for video_id in batch if video_id not in tombstones]
+            queued = candidates[:room]
+            await self._queue_jobs(
+                [Finding(video_id=video_id, reason=Reason.UNLISTED, as_of=None) for video_id in queued],
                 progress,
             )
-            room -= len(asked)
+            room -= len(queued)
             progress = msgspec.structs.replace(
                 progress,
-                looked_at=some[-1] if asked == open_ones else asked[-1],
-                counts=progress.counts + Counts(unlisted=len(asked)),
+                looked_at=batch[-1] if queued == candidates else queued[-1],
+                counts=progress.counts + Counts(unlisted=len(queued)),
                 seconds=time.perf_counter() - began,
             )
-            await self._advance(progress)
+            await self._save(progress)
             if room == 0:
                 break
         return progress, [video_id for video_id in unlisted if video_id > progress.looked_at]
 
-    async def _unlisted(self, marks: dict[str, DocumentStatus], progress: Progress) -> list[str]:
-        """The documents whose videos the list did not show, without those that were looked at.
+    async def _find_unlisted(self, statuses: dict[str, DocumentStatus], progress: Progress) -> list[str]:
+        """Return the documents whose videos were not listed, without those that were checked before.
 
-        Those written since the sweep began may be of videos that are newer than it. From `marks` the listed
-        ones are taken away: an account's worth of them is not needed twice.
+        A document that was written since the sweep began may belong to a newer video, so it is left out. Listed videos
+        are removed from `statuses`, which may be large, instead of from a copy.
         """
         listed = await (await self._listed.download_blob()).readall()
         for line in io.BytesIO(listed):
-            marks.pop(line.decode().rstrip(), None)
+            statuses.pop(line.decode().rstrip(), None)
         return sorted(
             video_id
-            for video_id, mark in marks.items()
-            if video_id > progress.looked_at and mark.written < progress.started.timestamp()
+            for video_id, status in statuses.items()
+            if video_id > progress.looked_at and status.written < progress.started.timestamp()
         )
 
-    async def _advance(self, progress: Progress) -> None:
-        await self._file.write(reconciliation_state.advanced(self._file.state, progress))
-        self.got_on = True
+    async def _save(self, progress: Progress) -> None:
+        await self._file.write(states.with_progress(self._file.state, progress))
+        self.has_advanced = True
 
-    async def _end(self, progress: Progress) -> None:
+    async def _complete(self, progress: Progress) -> None:
         result = Result.of(progress, ended=self._sweep.clock())
-        state = reconciliation_state.ended(self._file.state, progress, result, run_at=self._now)
+        state = states.with_result(self._file.state, progress, result, run_at=self._now)
         await self._file.write(msgspec.structs.replace(state, failure=None))
         self.results.append(result)
         logger.info(

@@ -1,7 +1,7 @@
-"""How far reconciliation is, and what it found the last time: `control/reconciliation.json`.
+"""The state of reconciliation in `control/reconciliation.json`: sweeps under way, the watermark, the last results.
 
-Written after every page, so that a sweep that fails goes on where it was. Guarded by the ETag: a run that
-slept past the end of its lease can't undo what another has noted since.
+A run writes it after every page, so a sweep that fails continues at that page. Writes are guarded by the ETag: a run
+that lost its lease cannot overwrite the state of a later run.
 """
 
 import logging
@@ -9,18 +9,17 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
-from azure.core import MatchConditions
-from azure.core.exceptions import ResourceNotFoundError
 
 from keywire.reconciliation.counts import Counts
 from keywire.reconciliation.cursor import Cursor
+from keywire.storage import swap
 from keywire.storage.layout import RECONCILIATION_BLOB
 
 if TYPE_CHECKING:
     from azure.storage.blob.aio import BlobClient
 
 FULL_EVERY: Final = timedelta(hours=24)
-# The list is filtered by creation: a video shows up in a window until its indexing may have ended.
+# The list can be filtered by creation time only, so a window covers videos whose indexing may have ended since.
 OVERLAP: Final = timedelta(hours=24)
 
 logger: Final = logging.getLogger(__name__)
@@ -31,12 +30,12 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     Attributes:
         started: When it began (UTC).
-        since: Look at videos created from then on; None in a full sweep.
-        cursor: Where it goes on; None where only the documents without a listed video are left.
-        looked_at: Of those, in the order of their videos' ids, the last one that was looked at.
-        counts: What it came to so far.
-        pages: How many pages it has seen.
-        seconds: How long it worked.
+        since: It covers videos created from then on; None in a full sweep.
+        cursor: The next page; None if all pages were compared and only unlisted documents are left.
+        looked_at: The last unlisted document that was checked; they are checked in the order of their videos' ids.
+        counts: The counts so far.
+        pages: The number of pages so far.
+        seconds: The working time so far.
     """
 
     started: datetime
@@ -49,21 +48,21 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     @property
     def is_full(self) -> bool:
-        """Whether it compares the whole account."""
+        """Whether the sweep covers the whole account."""
         return self.since is None
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """What a sweep came to, for whoever asks how reconciliation is.
+    """The result of a sweep; the health report shows it.
 
     Attributes:
-        sweep: Which kind.
-        started, ended: When (UTC).
+        sweep: The kind of sweep.
+        started, ended: UTC.
         listed, unreadable: See `Counts`.
-        queued: How many videos got a job.
-        missing, unpublished, outdated, unlisted: Those, by reason.
-        pages: How many pages the list had.
-        seconds: How long it worked, without what lay between a failure and going on.
+        queued: The number of jobs that were queued.
+        missing, unpublished, outdated, unlisted: The same by reason.
+        pages: The number of pages.
+        seconds: The working time, without the time between a failure and the next run.
     """
 
     sweep: Literal["window", "full"]
@@ -81,7 +80,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     @staticmethod
     def of(progress: Progress, ended: datetime) -> "Result":
-        """Of a sweep that is through."""
+        """Return the result of a completed sweep."""
         return Result(
             sweep="full" if progress.is_full else "window",
             started=progress.started,
@@ -94,23 +93,23 @@ class Result(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """Why a sweep stopped on its way: when (UTC), and the kind of error."""
+    """Why a run failed: when (UTC), and the kind of error with its message."""
 
     at: datetime
     error: str
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """All that is noted.
+    """The state.
 
     Attributes:
-        watermark: When the last sweep began that is through (UTC).
-        full_at: When the last full one did.
+        watermark: When the last completed sweep began (UTC).
+        full_at: When the last completed full sweep began (UTC).
         window, full: The sweeps under way.
-        last, last_full: What the last ones came to.
-        failure: Why the last run did not get through; None where it did.
-        run_at: When the last run began that got through (UTC).
-        run_every: About how many seconds lie between such runs, whatever the timer's schedule.
+        last, last_full: The results of the last completed sweep, and of the last full one.
+        failure: Why the last run failed; None if it succeeded.
+        run_at: When the last run with a completed sweep began (UTC).
+        run_every: The seconds between such runs, measured: the timer's schedule is not known here.
     """
 
     watermark: datetime | None = None
@@ -125,11 +124,11 @@ class State(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     state_version: Literal[1] = 1
 
 
-def begun(state: State, now: datetime, *, full: bool) -> State:
-    """The state with the sweeps that a run at `now` has to do.
+def with_due_sweeps(state: State, now: datetime, *, full: bool) -> State:
+    """Return the state with the sweeps that a run at `now` has to continue or start.
 
-    A full sweep where one is asked for or due. A window's sweep besides only where a full one goes on that
-    began earlier: what is new since then lies before the place that it has reached.
+    A full sweep starts if it is requested or due. While an earlier full sweep continues, a window is swept too: newer
+    videos are at the start of the list, which the full sweep has passed.
     """
     due = state.full_at is None or now - state.full_at >= FULL_EVERY
     under_way = state.full if state.full and now - state.full.started < FULL_EVERY else None
@@ -141,17 +140,17 @@ def begun(state: State, now: datetime, *, full: bool) -> State:
     return msgspec.structs.replace(state, window=window, full=under_way)
 
 
-def advanced(state: State, progress: Progress) -> State:
-    """The state with a sweep further on its way."""
+def with_progress(state: State, progress: Progress) -> State:
+    """Return the state with the progress of a sweep."""
     if progress.is_full:
         return msgspec.structs.replace(state, full=progress)
     return msgspec.structs.replace(state, window=progress)
 
 
-def ended(state: State, progress: Progress, result: Result, *, run_at: datetime) -> State:
-    """The state with a sweep through, by a run that began at `run_at`."""
+def with_result(state: State, progress: Progress, result: Result, *, run_at: datetime) -> State:
+    """Return the state with the result of a sweep that a run completed which began at `run_at`."""
     watermark = max(progress.started, state.watermark or progress.started)
-    state = _rhythm(state, run_at)
+    state = _with_run(state, run_at)
     if progress.is_full:
         return msgspec.structs.replace(
             state, watermark=watermark, full_at=progress.started, full=None, last=result, last_full=result
@@ -159,10 +158,11 @@ def ended(state: State, progress: Progress, result: Result, *, run_at: datetime)
     return msgspec.structs.replace(state, watermark=watermark, window=None, last=result)
 
 
-def _rhythm(state: State, run_at: datetime) -> State:
+def _with_run(state: State, run_at: datetime) -> State:
+    """Return the state with the time of a run, and the time between runs."""
     if state.run_at is None or run_at <= state.run_at:
         return msgspec.structs.replace(state, run_at=run_at)
-    # A run that somebody started by hand comes between two others and is no sign of a faster timer.
+    # A run that an operator starts between two others does not mean that the timer became faster.
     every = max((run_at - state.run_at).total_seconds(), (state.run_every or 0.0) / 2)
     return msgspec.structs.replace(state, run_at=run_at, run_every=every)
 
@@ -171,10 +171,10 @@ _DECODER: Final = msgspec.json.Decoder(State)
 
 
 class StateFile:
-    """The state in its blob, as one run reads it once and writes it often.
+    """The state's blob. One run reads it once and writes it after every page.
 
     Attributes:
-        state: As it was read or written last.
+        state: The state that was read or written last.
     """
 
     def __init__(self, blob: "BlobClient") -> None:
@@ -183,30 +183,26 @@ class StateFile:
         self.state = State()
 
     async def read(self) -> None:
-        """Read what is noted; a state that can't be read counts as none: the next sweep is a full one."""
-        try:
-            download = await self._blob.download_blob()
-        except ResourceNotFoundError:
-            return
-        self._etag = str(download.properties.etag)
-        try:
-            self.state = _DECODER.decode(await download.readall())
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            logger.warning("%s can't be read, starting anew: %s", RECONCILIATION_BLOB, error)
-
-    async def write(self, state: State) -> None:
-        """Note it.
+        """Read the state. An unreadable state is replaced by an empty one, so the next sweep is a full one.
 
         Raises:
-            azure.core.exceptions.ResourceModifiedError: Another run has noted something since.
-            azure.core.exceptions.ResourceExistsError: Another run was the first to note something.
+            azure.core.exceptions.AzureError: Storage failed.
         """
-        body = msgspec.json.encode(state)
-        if self._etag is None:
-            written = await self._blob.upload_blob(body, overwrite=False)
-        else:
-            written = await self._blob.upload_blob(
-                body, overwrite=True, etag=self._etag, match_condition=MatchConditions.IfNotModified
-            )
-        self._etag = str(written["etag"])
+        snapshot = await swap.read(self._blob)
+        if snapshot is None:
+            return
+        self._etag = snapshot.etag
+        try:
+            self.state = _DECODER.decode(snapshot.body)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            logger.warning("%s cannot be read, a full sweep follows: %s", RECONCILIATION_BLOB, error)
+
+    async def write(self, state: State) -> None:
+        """Write the state.
+
+        Raises:
+            ConflictError: Another run wrote it since.
+            azure.core.exceptions.AzureError: Storage failed.
+        """
+        self._etag = await swap.create_or_replace(self._blob, msgspec.json.encode(state), self._etag)
         self.state = state

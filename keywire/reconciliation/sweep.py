@@ -1,6 +1,7 @@
-"""One step of a sweep: a page of the list, compared with the documents, and its findings on a queue.
+"""A sweep: page through Video Indexer's list, compare each page with the documents, and queue a job for each finding.
 
-Reconciliation and backfill go the same way, page by page; they differ in who goes on, and when.
+Reconciliation and backfill both sweep. A run of reconciliation continues until the list ends; a backfill queues a
+message for each page.
 """
 
 import asyncio
@@ -22,14 +23,14 @@ from keywire.video_indexer.errors import ThrottledError, TransientError
 from keywire.video_indexer.listing import ListPage
 from keywire.video_indexer.period import Period
 
-AT_ONCE: Final = 16
-# A page that fails for a moment is worth some patience: who sweeps comes back a quarter of an hour later. Not
-# too much: each try may stand in line at the gate, and Azure ends a function after five minutes.
-TRIES: Final = 3
-LAST_TRY_SECONDS: Final = 60.0
-# So many jobs of a sweep are done before those of backfill: somebody may wait for these videos. A sweep that
-# finds more has an old account before it, or an outage behind it, and the videos of this moment go first.
-MOST_LIVE: Final = 100
+CONCURRENCY: Final = 16
+# A failed page is retried, because the next run comes a quarter of an hour later. The time is limited, because each
+# attempt may wait at the gate, and Azure ends a function after five minutes.
+ATTEMPTS: Final = 3
+LAST_ATTEMPT_SECONDS: Final = 60.0
+# A sweep's first jobs are live jobs, because their videos may be urgent. A sweep with more findings covers an old
+# account or an outage; its further jobs go to the backlog, so that new videos do not wait for them.
+MAX_LIVE_JOBS: Final = 100
 
 logger: Final = logging.getLogger(__name__)
 
@@ -38,19 +39,26 @@ class VideoList(Protocol):
     """Lists the account's videos; `keywire.video_indexer.listing.list_videos` in production."""
 
     async def __call__(self, *, skip: int, period: Period) -> ListPage:
-        """A part of the list; raises `VideoIndexerError`."""
+        """Return a page of the list, or raise a `VideoIndexerError`."""
 
 
 class StatusLookup(Protocol):
-    """Tells of documents; a method of `DocumentMarks`, or what one has told."""
+    """Returns the status of documents: `DocumentMetadata.read`, or a lookup in statuses that were read before."""
 
     async def __call__(self, video_ids: Iterable[str]) -> Mapping[str, DocumentStatus]:
-        """The marks of these videos' documents, and perhaps of others."""
+        """Return the status of these videos' documents, by video; others may be among them."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """A page that was compared: which videos it showed, what was found, and where to go on."""
+    """A page that was compared.
+
+    Attributes:
+        video_ids: The videos of the page that earlier pages did not show.
+        findings: Those that need a job.
+        counts: The page's counts.
+        next: The next page; None after the last one.
+    """
 
     video_ids: list[str]
     findings: list[Finding]
@@ -60,15 +68,15 @@ class Step:
 
 @dataclass(frozen=True, kw_only=True)
 class Sweep:
-    """The way through a list.
+    """Compares pages and queues jobs.
 
     Attributes:
-        videos: The list.
-        queue: Where the first `MOST_LIVE` jobs go.
-        backlog: Where those go that come after them; the same queue where nobody waits for any.
-        signal: What they say they come from.
+        videos: Video Indexer's list.
+        queue: The queue of the first `MAX_LIVE_JOBS` jobs.
+        backlog: The queue of further jobs; a backfill gives the same queue twice.
+        signal: The signal that the jobs name.
         clock: The time now (UTC).
-        sleep: Waits so many seconds.
+        sleep: Waits the given number of seconds.
     """
 
     videos: VideoList
@@ -78,41 +86,41 @@ class Sweep:
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
-    async def compare(self, cursor: Cursor, period: Period, marks_of: StatusLookup) -> Step:
+    async def compare_page(self, cursor: Cursor, period: Period, lookup: StatusLookup) -> Step:
         """Compare the page that begins at `cursor`.
 
         Raises:
-            VideoIndexerError: There was no page, not after some patience either.
+            VideoIndexerError: There was no page after several attempts.
             azure.core.exceptions.AzureError: Storage failed.
         """
-        page = await self._page(cursor.skip, period)
+        page = await self._fetch_page(cursor.skip, period)
         new = cursor.new(page)
-        meant = [video for video in new if period.contains(video.created)]
-        if len(meant) < len(new):
-            logger.info("list skip=%d outside_of_period=%d", cursor.skip, len(new) - len(meant))
+        in_period = [video for video in new if period.contains(video.created)]
+        if len(in_period) < len(new):
+            logger.info("list skip=%d outside_of_period=%d", cursor.skip, len(new) - len(in_period))
         if page.unreadable:
             logger.warning("list skip=%d unreadable_entries=%d", cursor.skip, page.unreadable)
-        findings = compare(meant, await marks_of(video.id for video in meant))
+        findings = compare(in_period, await lookup(video.id for video in in_period))
         found = Counts.of(finding.reason for finding in findings)
         return Step(
             video_ids=[video.id for video in new],
             findings=findings,
-            counts=Counts(listed=len(meant), unreadable=page.unreadable) + found,
+            counts=Counts(listed=len(in_period), unreadable=page.unreadable) + found,
             next=cursor.after(page),
         )
 
-    async def send(
+    async def queue_jobs(
         self, findings: Iterable[Finding], traceparent: str | None, *, queued_before: int = 0
     ) -> None:
-        """Queue a job for each.
+        """Queue a job for each finding.
 
         Args:
-            findings: What was found.
+            findings: The findings.
             traceparent: W3C trace context for the jobs.
-            queued_before: How many this sweep has queued so far.
+            queued_before: The number of jobs that this sweep queued before.
 
         Raises:
-            azure.core.exceptions.AzureError: Storage failed; some may be queued.
+            azure.core.exceptions.AzureError: Storage failed; some jobs may be queued.
         """
 
         async def send(numbered: tuple[int, Finding]) -> None:
@@ -125,7 +133,7 @@ class Sweep:
                 as_of=finding.as_of,
                 traceparent=traceparent,
             )
-            await (self.queue if number < MOST_LIVE else self.backlog).send(job)
+            await (self.queue if number < MAX_LIVE_JOBS else self.backlog).send(job)
             instruments.signals.add(1, {"kind": self.signal, "outcome": "queued"})
             if self.signal == "reconciliation":
                 instruments.reconciliation_found.add(1, {"reason": finding.reason.value})
@@ -133,26 +141,26 @@ class Sweep:
                 "%s video=%s job=%s reason=%s queued", self.signal, job.video_id, job.job_id, finding.reason
             )
 
-        await for_each(enumerate(findings, queued_before), send, at_once=AT_ONCE)
+        await for_each(enumerate(findings, queued_before), send, concurrency=CONCURRENCY)
 
-    async def _page(self, skip: int, period: Period) -> ListPage:
-        last_try = self.clock() + timedelta(seconds=LAST_TRY_SECONDS)
+    async def _fetch_page(self, skip: int, period: Period) -> ListPage:
+        last_attempt = self.clock() + timedelta(seconds=LAST_ATTEMPT_SECONDS)
         attempt = 1
         while True:
             try:
                 return await self.videos(skip=skip, period=period)
             except (ThrottledError, TransientError) as error:
                 wait = error.retry_after if isinstance(error, ThrottledError) else 2.0**attempt
-                if attempt == TRIES or self.clock() + timedelta(seconds=wait) > last_try:
+                if attempt == ATTEMPTS or self.clock() + timedelta(seconds=wait) > last_attempt:
                     raise
             await self.sleep(wait)
             attempt += 1
 
 
-def known(marks: Mapping[str, DocumentStatus]) -> StatusLookup:
-    """What tells of documents from `marks`, which holds all of them."""
+def lookup_in(statuses: Mapping[str, DocumentStatus]) -> StatusLookup:
+    """Return a lookup in `statuses`, which has all documents."""
 
-    async def of(video_ids: Iterable[str]) -> Mapping[str, DocumentStatus]:  # noqa: ARG001 - it holds all
-        return marks
+    async def lookup(video_ids: Iterable[str]) -> Mapping[str, DocumentStatus]:  # noqa: ARG001 - it has all
+        return statuses
 
-    return of
+    return lookup

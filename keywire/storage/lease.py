@@ -1,7 +1,7 @@
-"""A lease on a blob: one run at a time, whatever the number of instances.
+"""A lease on a blob: one holder at a time among all instances.
 
-It ends by itself a minute after its holder was killed. A holder that was only asleep for so long doesn't
-notice; so what it writes must be guarded by ETags besides.
+The lease ends a minute after its holder was killed. A holder that was suspended for longer does not notice that it lost
+the lease, so its writes need optimistic concurrency as well.
 """
 
 import asyncio
@@ -22,8 +22,8 @@ logger: Final = logging.getLogger(__name__)
 
 
 @asynccontextmanager
-async def held(blob: "BlobClient") -> AsyncIterator[bool]:
-    """Hold the lease on `blob` while the block runs; False where somebody else holds it.
+async def try_acquire(blob: "BlobClient") -> AsyncIterator[bool]:
+    """Hold the lease on `blob` while the block runs; yield False if another instance holds it.
 
     Raises:
         azure.core.exceptions.AzureError: Storage failed.
@@ -45,7 +45,7 @@ async def _acquire(blob: "BlobClient") -> "BlobLeaseClient | None":
     try:
         return await blob.acquire_lease(lease_duration=LEASE_SECONDS)
     except ResourceNotFoundError:
-        # Whoever makes it first, and whoever has its lease by now: the next try tells.
+        # Another instance may have created or leased it meanwhile; retry once to find out.
         with suppress(ResourceExistsError):
             await blob.upload_blob(b"", overwrite=False)
     except ResourceExistsError:
@@ -62,4 +62,4 @@ async def _renew(lease: "BlobLeaseClient") -> None:
         try:
             await lease.renew()
         except AzureError as error:
-            logger.warning("a lease was not renewed: %s", type(error).__name__)
+            logger.warning("lease not renewed: %s", type(error).__name__)

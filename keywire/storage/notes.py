@@ -1,6 +1,6 @@
-"""Notes in `control/`: small JSON blobs by which the instances tell each other what one of them saw.
+"""Notes in `control/`: small JSON blobs that share with all instances what one of them observed.
 
-The last one to write wins. What must not be overwritten by a slower process is no note.
+The last write wins. A value that a slower process must not overwrite needs `keywire.storage.swap`.
 """
 
 from typing import TYPE_CHECKING
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 class Note[T: msgspec.Struct]:
-    """One note.
+    """A note of one type.
 
     Args:
-        blob: Where it is.
+        blob: The note's blob.
         note_type: `T`.
     """
 
@@ -26,7 +26,7 @@ class Note[T: msgspec.Struct]:
         self._decoder = msgspec.json.Decoder(note_type)
 
     async def read(self) -> T | None:
-        """What is noted; None where nothing is, or what no longer can be read.
+        """Return the note; None if it does not exist or cannot be read.
 
         Raises:
             azure.core.exceptions.AzureError: Storage failed.
@@ -38,7 +38,7 @@ class Note[T: msgspec.Struct]:
             return None
 
     async def write(self, value: T) -> None:
-        """Note it.
+        """Replace the note.
 
         Raises:
             azure.core.exceptions.AzureError: Storage failed.

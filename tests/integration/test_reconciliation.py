@@ -14,7 +14,6 @@ from typing import Any
 import httpx
 import msgspec
 import pytest
-from azure.core.exceptions import ResourceModifiedError
 from azure.storage.blob.aio import BlobLeaseClient
 from azure.storage.queue.aio import QueueClient
 
@@ -51,6 +50,7 @@ from keywire.storage.layout import (
     RECONCILIATION_LOCK_BLOB,
 )
 from keywire.storage.notes import Note
+from keywire.storage.swap import ConflictError
 from keywire.video_indexer import quota_ledger
 from keywire.video_indexer.errors import MisconfiguredError, ThrottledError, TransientError
 from keywire.video_indexer.listing import ListPage, list_videos
@@ -83,15 +83,15 @@ def fail_beyond_the_first(error: Exception) -> Callable[[int], Awaitable[None]]:
 
 
 class Account:
-    """An account of Video Indexer with Keywire's storage beside it, and one clock for all."""
+    """A Video Indexer account, Keywire's storage for it, and one clock for both."""
 
     def __init__(self, insights: InsightsStorage, world: World) -> None:
         self.world = world
         self.service = Service(
             account_id=world.account_id, requests_per_second=None, requests_per_minute=None
         )
-        # Documents are written now, by storage's clock. Whole seconds: a microsecond lost to rounding is
-        # the difference between in a period and before it.
+        # Storage's clock says that documents are written now, which is before the account's time. Whole seconds:
+        # rounding must not move a video out of a period.
         self.service.emulator.clock.now = float(int(time.time()) + 3600)
         name = world.account_id[:8]
         self.control = insights.blobs.get_container_client(f"control-{name}")
@@ -99,7 +99,7 @@ class Account:
         self.backlog = insights.queue(f"backlog-{name}")
         self.pages = insights.queue(f"pages-{name}")
         self.documents = insights.blobs.get_container_client(KEYWORDS_CONTAINER)
-        self.marks = DocumentMetadata(self.documents, world.account_id)
+        self.metadata = DocumentMetadata(self.documents, world.account_id)
         self.backfills = OperationLog(
             self.control,
             MessageQueue(self.pages),
@@ -142,7 +142,7 @@ class Account:
         async def rematch(videos: Sequence[str], _: str | None) -> None:
             self.rematched += videos
 
-        return Reconciliation(self.sweep(), self.marks, self.control, rematch)
+        return Reconciliation(self.sweep(), self.metadata, self.control, rematch)
 
     async def run(self, *, full: bool = False) -> Result:
         (result,) = await self.reconciliation().reconcile(self.now(), full=full)
@@ -153,14 +153,14 @@ class Account:
         return dataclasses.replace(self.world.extraction(), source=self.service.client, clock=self.now)
 
     async def upload(self, count: int = 1, body: bytes = BODY) -> list[str]:
-        """Videos of which nobody was told."""
+        """Upload videos whose callbacks are lost."""
         await self.service.emulator.authorize()
         uploaded = [await self.service.emulator.upload(body) for _ in range(count)]
-        await self.service.emulator.indexed(uploaded[-1])  # and so those before it
+        await self.service.emulator.indexed(uploaded[-1])  # the others are indexed before it
         return uploaded
 
-    async def told(self, count: int = 1) -> list[str]:
-        """Videos whose documents are there."""
+    async def upload_with_documents(self, count: int = 1) -> list[str]:
+        """Upload videos and extract their documents."""
         uploaded = await self.upload(count)
         await self.do_jobs(*(self.job(video_id) for video_id in uploaded))
         return uploaded
@@ -175,14 +175,14 @@ class Account:
         )
 
     async def do_jobs(self, *given: ExtractionJob) -> list[ExtractionJob]:
-        """Do jobs, those on the queue if none are given; which they were."""
+        """Run the given jobs, or those on the queues if none are given, and return them."""
         todo = list(given) or await self.take_jobs()
         for job in todo:
             await self.extraction.extract(job)
         return todo
 
     async def take_jobs(self, *queues: QueueClient) -> list[ExtractionJob]:
-        """The jobs on these queues, on both if none are given."""
+        """Receive all jobs of the given queues, or of both if none are given."""
         taken = []
         for queue in queues or (self.jobs, self.backlog):
             async for message in queue.receive_messages(messages_per_page=32):
@@ -191,7 +191,7 @@ class Account:
                 await queue.delete_message(message)
         return taken
 
-    async def mark(self, video_id: str, **changed: str) -> None:
+    async def change_metadata(self, video_id: str, **changed: str) -> None:
         blob = self.documents.get_blob_client(f"{self.world.account_id}/{video_id}.json")
         metadata = (await blob.get_blob_properties()).metadata
         await blob.set_blob_metadata(metadata | changed)
@@ -209,7 +209,7 @@ class Account:
         answer.raise_for_status()
 
     def lists(self) -> list[dict[str, str]]:
-        """The queries of the lists that were asked for."""
+        """Return the queries of all requests to List Videos."""
         return [
             dict(request.url.params)
             for request in self.service.requests
@@ -248,8 +248,8 @@ async def test_a_lost_callback_is_healed(account: Account) -> None:
 
 
 async def test_an_unpublished_document_is_published(account: Account) -> None:
-    _, video_id = await account.told(2)
-    await account.mark(video_id, sent="0")
+    _, video_id = await account.upload_with_documents(2)
+    await account.change_metadata(video_id, sent="0")
     assert by_reason(await account.run()) == {"unpublished": 1}
     assert [job.video_id for job in await account.do_jobs()] == [video_id]
     stored = await account.world.outbox().documents.read(video_id)
@@ -257,8 +257,8 @@ async def test_an_unpublished_document_is_published(account: Account) -> None:
     assert stored.status.is_published
 
 
-async def test_a_video_that_was_indexed_again_is_asked_about(account: Account) -> None:
-    _, video_id = await account.told(2)
+async def test_a_video_that_was_indexed_again_is_queued(account: Account) -> None:
+    _, video_id = await account.upload_with_documents(2)
     account.pass_time(QUARTER)
     emulator = account.service.emulator
     again = index([keyword("robots")])
@@ -273,18 +273,18 @@ async def test_a_video_that_was_indexed_again_is_asked_about(account: Account) -
 
 
 @pytest.mark.parametrize(("indexing_seconds", "found"), [(0, {"outdated": 1}), (90, {})])
-async def test_a_video_whose_callback_was_done_is_asked_about_again_only_if_its_indexing_took_no_time(
+async def test_after_a_callback_job_a_video_is_queued_again_only_if_its_indexing_took_no_time(
     account: Account, indexing_seconds: int, found: dict[str, int]
 ) -> None:
-    """Its document answers for the time of the question, less what Video Indexer's own clocks may differ."""
+    """The document answers for the time of the request, minus what Video Indexer's own clocks may differ."""
     emulator = account.service.emulator
     await emulator.client.put("/emulator/settings", json={"indexingSeconds": indexing_seconds})
     video_id = await emulator.upload(BODY)
     account.pass_time(timedelta(seconds=indexing_seconds))
     await emulator.indexed(video_id)
-    called_back = msgspec.structs.replace(account.job(video_id), as_of=None)
-    told = dataclasses.replace(account.extraction, service_time=lambda moment: moment - MARGIN)
-    await told.extract(called_back)
+    callback_job = msgspec.structs.replace(account.job(video_id), as_of=None)
+    extraction = dataclasses.replace(account.extraction, service_time=lambda moment: moment - MARGIN)
+    await extraction.extract(callback_job)
     assert by_reason(await account.run()) == found
     await account.do_jobs()
     account.pass_time(QUARTER)
@@ -296,14 +296,14 @@ async def test_a_video_whose_callback_was_done_is_asked_about_again_only_if_its_
     assert by_reason(await account.run()) == {"outdated": 1}
 
 
-async def test_an_outage_or_an_old_account_does_not_keep_live_videos_waiting(
+async def test_findings_after_the_first_ones_go_to_the_backlog(
     account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What a sweep finds first is done like them, the rest after them; also where a run goes on with it."""
-    monkeypatch.setattr(sweep, "MOST_LIVE", 53)
+    """The first findings of a sweep are live jobs, even if the next run continues the sweep."""
+    monkeypatch.setattr(sweep, "MAX_LIVE_JOBS", 53)
     uploaded = await account.upload(70)
     account.page_size = 50
-    account.before_page = fail_beyond_the_first(TransientError("away"))
+    account.before_page = fail_beyond_the_first(TransientError("unavailable"))
     with pytest.raises(TransientError):
         await account.run()
     account.before_page = _nothing
@@ -327,8 +327,8 @@ async def test_a_second_sweep_over_an_unchanged_account_queues_nothing(account: 
     assert await account.take_jobs() == []
 
 
-async def test_a_document_whose_metadata_was_lost_is_asked_about_once(account: Account) -> None:
-    (video_id,) = await account.told()
+async def test_a_document_without_metadata_is_queued_once(account: Account) -> None:
+    (video_id,) = await account.upload_with_documents()
     blob = account.documents.get_blob_client(f"{account.world.account_id}/{video_id}.json")
     await blob.set_blob_metadata({})
     assert by_reason(await account.run()) == {"unpublished": 1}
@@ -338,7 +338,7 @@ async def test_a_document_whose_metadata_was_lost_is_asked_about_once(account: A
     assert by_reason(await account.run(full=True)) == {"outdated": 1}
 
 
-async def test_a_video_that_is_not_finished_waits_for_its_callback(account: Account) -> None:
+async def test_a_video_that_is_being_indexed_is_listed_and_not_queued(account: Account) -> None:
     account.service.emulator.client.headers.pop("Authorization", None)
     await account.service.emulator.client.put("/emulator/settings", json={"indexingSeconds": 60})
     await account.service.emulator.upload(BODY)
@@ -346,7 +346,7 @@ async def test_a_video_that_is_not_finished_waits_for_its_callback(account: Acco
     assert (result.listed, result.queued) == (1, 0)
 
 
-async def test_a_window_asks_for_the_last_day_only(account: Account) -> None:
+async def test_a_window_lists_the_last_day_only(account: Account) -> None:
     await account.upload()
     await account.run()
     await account.take_jobs()  # lost: the full sweep finds it again
@@ -367,13 +367,13 @@ async def test_a_window_asks_for_the_last_day_only(account: Account) -> None:
     assert new in {job.video_id for job in await account.take_jobs()}
 
 
-async def test_a_video_outside_of_the_window_is_left_to_the_full_sweep(account: Account) -> None:
-    """Also where the service takes the period the other way round, as its description says."""
+async def test_a_window_ignores_videos_outside_of_it(account: Account) -> None:
+    """Even if the service swaps the ends of the period, as its description says."""
     await account.upload(2)
     await account.run()
     await account.take_jobs()
     account.pass_time(DAY + QUARTER)
-    await account.told()
+    await account.upload_with_documents()
     await account.run()
     await account.take_jobs()
     account.pass_time(QUARTER)
@@ -382,8 +382,8 @@ async def test_a_video_outside_of_the_window_is_left_to_the_full_sweep(account: 
     assert (result.sweep, result.listed, result.queued) == ("window", 1, 0)
 
 
-async def test_a_removed_video_is_a_question_until_there_is_a_tombstone(account: Account) -> None:
-    kept, removed = await account.told(2)
+async def test_a_removed_video_is_queued_until_it_has_a_tombstone(account: Account) -> None:
+    kept, removed = await account.upload_with_documents(2)
     await account.remove(removed)
     result = await account.run(full=True)
     assert by_reason(result) == {"unlisted": 1}
@@ -397,8 +397,8 @@ async def test_a_removed_video_is_a_question_until_there_is_a_tombstone(account:
     assert (await account.world.outbox().documents.read(kept)) is not None
 
 
-async def test_a_removed_video_is_not_asked_about_in_a_window(account: Account) -> None:
-    (video_id,) = await account.told()
+async def test_a_window_does_not_queue_removed_videos(account: Account) -> None:
+    (video_id,) = await account.upload_with_documents()
     await account.run(full=True)
     await account.remove(video_id)
     account.pass_time(QUARTER)
@@ -406,14 +406,13 @@ async def test_a_removed_video_is_not_asked_about_in_a_window(account: Account) 
     assert (result.sweep, result.queued) == ("window", 0)
 
 
-async def test_a_list_that_comes_back_short_puts_no_more_in_question_than_can_be_asked_about(
+async def test_each_run_queues_a_limited_number_of_unlisted_videos_and_each_video_once(
     account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A run asks about some, the next runs about the rest, each once; nobody is asked twice."""
-    monkeypatch.setattr(reconciliation, "MOST_UNLISTED", 3)
-    monkeypatch.setattr(reconciliation, "LOOKED_AT_ONCE", 2)
-    told = await account.told(10)
-    for video_id in told:
+    monkeypatch.setattr(reconciliation, "MAX_UNLISTED", 3)
+    monkeypatch.setattr(reconciliation, "UNLISTED_BATCH", 2)
+    stored = await account.upload_with_documents(10)
+    for video_id in stored:
         await account.remove(video_id)
     account.pass_time(QUARTER)
 
@@ -421,41 +420,41 @@ async def test_a_list_that_comes_back_short_puts_no_more_in_question_than_can_be
     with pytest.raises(MisconfiguredError):
         await account.run()
 
-    asked: list[str] = []
-    for questions in (3, 6, 9):
+    queued: list[str] = []
+    for count in (3, 6, 9):
         assert await account.reconciliation().reconcile(account.now(), full=True) == []
         assert (await account.state()).failure is None
-        asked += [job.video_id for job in await account.take_jobs()]
-        assert len(asked) == questions
+        queued += [job.video_id for job in await account.take_jobs()]
+        assert len(queued) == count
         account.pass_time(QUARTER)
     result = await account.run(full=True)
     assert (result.sweep, result.unlisted, result.queued) == ("full", 10, 10)
-    asked += [job.video_id for job in await account.take_jobs()]
-    assert sorted(asked) == sorted(told)
+    queued += [job.video_id for job in await account.take_jobs()]
+    assert sorted(queued) == sorted(stored)
 
 
-async def test_tombstones_are_in_nobodys_way_when_a_run_asks_about_few(
+async def test_tombstones_do_not_count_as_queued_unlisted_videos(
     account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reconciliation, "MOST_UNLISTED", 3)
-    monkeypatch.setattr(reconciliation, "LOOKED_AT_ONCE", 3)
-    told = await account.told(9)
+    monkeypatch.setattr(reconciliation, "MAX_UNLISTED", 3)
+    monkeypatch.setattr(reconciliation, "UNLISTED_BATCH", 3)
+    stored = await account.upload_with_documents(9)
     account.pass_time(QUARTER)
-    for video_id in told[:7]:
+    for video_id in stored[:7]:
         await account.remove(video_id)
-    await account.do_jobs(*(account.job(video_id) for video_id in told[:5]))
+    await account.do_jobs(*(account.job(video_id) for video_id in stored[:5]))
     assert by_reason(await account.run(full=True)) == {"unlisted": 2}
-    assert sorted(job.video_id for job in await account.take_jobs()) == sorted(told[5:7])
+    assert sorted(job.video_id for job in await account.take_jobs()) == sorted(stored[5:7])
 
 
-async def test_a_document_that_is_newer_than_the_sweep_is_no_question(account: Account) -> None:
-    (video_id,) = await account.told()
+async def test_an_unlisted_document_newer_than_the_sweep_is_not_queued(account: Account) -> None:
+    (video_id,) = await account.upload_with_documents()
     await account.remove(video_id)
     account.service.emulator.clock.now = time.time() - 3600
     assert by_reason(await account.run(full=True)) == {}
 
 
-async def test_a_page_that_fails_for_a_moment_is_asked_for_again(account: Account) -> None:
+async def test_a_failed_page_is_retried(account: Account) -> None:
     await account.upload()
     await account.service.fault(operation="ListVideos", kind="status", status=429, retryAfter=7)
     await account.service.fault(operation="ListVideos", kind="status", status=503)
@@ -463,36 +462,36 @@ async def test_a_page_that_fails_for_a_moment_is_asked_for_again(account: Accoun
     assert account.slept == [7.0, 4.0]
 
 
-async def test_a_page_is_not_waited_for_until_azure_ends_the_function(account: Account) -> None:
-    """Neither where the service asks for a long wait, nor where a try took long already."""
+async def test_a_page_is_not_retried_after_a_minute(account: Account) -> None:
+    """Neither if the service asks for a long wait, nor if an attempt already took a minute."""
     await account.service.fault(operation="ListVideos", kind="status", status=429, retryAfter=61)
     with pytest.raises(ThrottledError):
         await account.run()
-    tries = []
+    attempts = []
 
-    async def stand_in_line(skip: int) -> None:
-        tries.append(skip)
+    async def fail_after_a_minute(skip: int) -> None:
+        attempts.append(skip)
         account.pass_time(timedelta(seconds=60))
-        raise TransientError("at last")
+        raise TransientError("unavailable")
 
-    account.before_page = stand_in_line
+    account.before_page = fail_after_a_minute
     with pytest.raises(TransientError):
         await account.run()
-    assert (tries, account.slept) == ([0], [])
+    assert (attempts, account.slept) == ([0], [])
 
 
-async def test_a_run_that_gets_nowhere_in_its_time_has_failed(
+async def test_a_run_without_a_page_before_its_time_limit_has_failed(
     account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await account.told(3)
+    await account.upload_with_documents(3)
     monkeypatch.setattr(reconciliation, "TOTAL_SECONDS", 0.2)
 
-    async def endless(skip: int) -> None:
+    async def hang_after_the_first(skip: int) -> None:
         if skip:
             await asyncio.sleep(60)
 
     account.page_size = 2
-    account.before_page = endless
+    account.before_page = hang_after_the_first
     assert await account.reconciliation().reconcile(account.now(), full=True) == []
     assert (await account.state()).failure is None, "one page was done"
 
@@ -503,10 +502,10 @@ async def test_a_run_that_gets_nowhere_in_its_time_has_failed(
     assert "not one page" in failure.error
 
 
-async def test_a_page_that_fails_is_gone_on_with_by_the_next_run(account: Account) -> None:
+async def test_the_next_run_continues_at_the_page_that_failed(account: Account) -> None:
     uploaded = await account.upload(60)
     account.page_size = 50
-    account.before_page = fail_beyond_the_first(TransientError("the network is away"))
+    account.before_page = fail_beyond_the_first(TransientError("the network is down"))
     with pytest.raises(TransientError):
         await account.run()
     state = await account.state()
@@ -514,7 +513,7 @@ async def test_a_page_that_fails_is_gone_on_with_by_the_next_run(account: Accoun
     assert state.full.cursor is not None
     assert (state.full.cursor.skip, state.full.counts.missing) == (30, 50)
     assert state.failure is not None
-    assert state.failure.error == "TransientError: the network is away"
+    assert state.failure.error == "TransientError: the network is down"
     account.before_page = _nothing
     account.service.requests.clear()
     account.pass_time(QUARTER)
@@ -526,27 +525,27 @@ async def test_a_page_that_fails_is_gone_on_with_by_the_next_run(account: Accoun
     assert (await account.state()).failure is None
 
 
-async def test_what_a_broken_off_sweep_was_shown_is_no_question_afterwards(account: Account) -> None:
-    await account.told(60)
+async def test_videos_listed_before_a_failure_are_not_unlisted_afterwards(account: Account) -> None:
+    await account.upload_with_documents(60)
     account.page_size = 50
     await account.service.fault(operation="ListVideos", kind="status", status=403, errorType="FORBIDDEN")
     with pytest.raises(MisconfiguredError):
         await account.run()  # before the first page
-    account.before_page = fail_beyond_the_first(MisconfiguredError("not any more"))
+    account.before_page = fail_beyond_the_first(MisconfiguredError("access revoked"))
     with pytest.raises(MisconfiguredError):
         await account.run()
     account.before_page = _nothing
     assert by_reason(await account.run()) == {}
 
 
-async def test_a_window_is_not_kept_waiting_by_a_full_sweep_that_fails(account: Account) -> None:
-    await account.told(60)
+async def test_a_window_is_swept_while_a_full_sweep_fails(account: Account) -> None:
+    await account.upload_with_documents(60)
     await account.run()
     account.pass_time(DAY + QUARTER)
     await account.run()
     account.pass_time(DAY)
     account.page_size = 50
-    account.before_page = fail_beyond_the_first(TransientError("away"))
+    account.before_page = fail_beyond_the_first(TransientError("unavailable"))
     with pytest.raises(TransientError):
         await account.run()
     account.pass_time(QUARTER)
@@ -559,13 +558,13 @@ async def test_a_window_is_not_kept_waiting_by_a_full_sweep_that_fails(account: 
     assert (state.last.sweep, state.last.missing) == ("window", 1)
 
 
-async def test_a_list_that_changes_while_it_is_paged_through_is_seen_whole(account: Account) -> None:
+async def test_no_video_is_missed_if_the_list_changes_during_a_sweep(account: Account) -> None:
     uploaded = await account.upload(150)
     account.page_size = 50
     gone: list[str] = []
 
     async def change(page: ListPage) -> None:
-        if len(gone) < 60:  # more than the overlap, and all of them shown already
+        if len(gone) < 60:  # more than the overlap, and all of them were listed before
             for video in page.videos[:30]:
                 await account.remove(video.id)
                 gone.append(video.id)
@@ -579,7 +578,7 @@ async def test_a_list_that_changes_while_it_is_paged_through_is_seen_whole(accou
     assert result.pages < 20
 
 
-async def test_two_runs_at_once_are_one(account: Account) -> None:
+async def test_a_second_run_at_the_same_time_does_nothing(account: Account) -> None:
     await account.upload(3)
     entered, leave = asyncio.Event(), asyncio.Event()
 
@@ -596,35 +595,35 @@ async def test_two_runs_at_once_are_one(account: Account) -> None:
     (result,) = await first
     assert result.missing == 3
     assert len(await account.take_jobs()) == 3
-    assert len(await account.reconciliation().reconcile(account.now())) == 1  # the lease was given back
+    assert len(await account.reconciliation().reconcile(account.now())) == 1  # the lease was released
 
 
-async def test_of_many_first_runs_one_has_the_lease(account: Account) -> None:
+async def test_one_of_many_first_runs_gets_the_lease(account: Account) -> None:
     blob = account.control.get_blob_client(RECONCILIATION_LOCK_BLOB)
-    ours: list[bool] = []
-    everybody = asyncio.Barrier(8)
+    outcomes: list[bool] = []
+    all_tried = asyncio.Barrier(8)
 
     async def hold() -> None:
-        async with lease.held(blob) as held:
-            ours.append(held)
-            await everybody.wait()
+        async with lease.try_acquire(blob) as acquired:
+            outcomes.append(acquired)
+            await all_tried.wait()
 
     await asyncio.gather(*(hold() for _ in range(8)))
-    assert Counter(ours) == {False: 7, True: 1}
+    assert Counter(outcomes) == {False: 7, True: 1}
 
 
-async def test_a_run_that_lost_its_lease_undoes_nothing(account: Account) -> None:
+async def test_a_run_that_lost_its_lease_cannot_overwrite_the_state(account: Account) -> None:
     await account.upload(60)
     account.page_size = 50
 
-    async def be_overtaken(skip: int) -> None:
+    async def lose_the_lease(skip: int) -> None:
         if skip:
             account.before_page = _nothing
             await BlobLeaseClient(account.control.get_blob_client(RECONCILIATION_LOCK_BLOB)).break_lease(0)
             assert (await account.run()).listed == 60
 
-    account.before_page = be_overtaken
-    with pytest.raises(ResourceModifiedError):
+    account.before_page = lose_the_lease
+    with pytest.raises(ConflictError):
         await account.run()
     state = await account.state()
     assert state.full is None
@@ -632,7 +631,7 @@ async def test_a_run_that_lost_its_lease_undoes_nothing(account: Account) -> Non
     assert (state.last.sweep, state.failure) == ("full", None)
 
 
-async def test_an_unreadable_state_begins_anew(account: Account) -> None:
+async def test_an_unreadable_state_leads_to_a_full_sweep(account: Account) -> None:
     await account.control.upload_blob(RECONCILIATION_BLOB, b'{"stateVersion": 2}')
     await account.upload()
     assert (await account.run()).sweep == "full"
@@ -668,21 +667,21 @@ async def test_two_thousand_videos_take_seconds_and_few_requests(
     )
     assert by_reason(result) == {"missing": missing}
     assert len(account.lists()) == 3
-    # Two lists of a thousand; the lease, the state, what was listed, the interests; a job each.
+    # Two listings of a thousand; the lease, the state, the listed videos, the interests; one message a job.
     assert to_storage == {"keywords": 2, "control-": 15, "jobs-": missing}
-    assert took < 30  # 1.5 s on a machine that has nothing else to do
+    assert took < 30  # 1.5 s on an idle machine
     queued = {job.video_id for job in await account.take_jobs()}
     assert queued == set(ids[:missing])
 
 
-async def test_a_document_that_was_matched_with_an_old_file_after_an_edit_is_matched_again(
+async def test_a_document_matched_with_an_old_file_after_an_edit_is_rematched(
     account: Account,
 ) -> None:
-    early, late = await account.told(2)
+    early, late = await account.upload_with_documents(2)
     old = {"interests": "0" * 16}
     edited = datetime(2026, 3, 2, 9, tzinfo=UTC)
-    await account.mark(early, **old, matchedat=(edited - timedelta(minutes=6)).isoformat())
-    await account.mark(late, **old, matchedat=(edited + timedelta(seconds=15)).isoformat())
+    await account.change_metadata(early, **old, matchedat=(edited - timedelta(minutes=6)).isoformat())
+    await account.change_metadata(late, **old, matchedat=(edited + timedelta(seconds=15)).isoformat())
     status = InterestStatus(
         etag="1", interests=1, problem=None, read_at=account.now(), stamp="1" * 16, modified_at=edited
     )
@@ -698,11 +697,11 @@ async def test_a_document_that_was_matched_with_an_old_file_after_an_edit_is_mat
 
 
 class Backfill:
-    """A backfill that is done here, page by page, as the queue's function does it."""
+    """Runs a backfill page by page, as the queue's function does."""
 
     def __init__(self, account: Account) -> None:
         self.account = account
-        self.pages = BackfillPages(account.sweep("backfill"), account.marks, account.backfills)
+        self.pages = BackfillPages(account.sweep("backfill"), account.metadata, account.backfills)
 
     async def take_page(self) -> BackfillPage | None:
         message = await self.account.pages.receive_message()
@@ -724,8 +723,8 @@ class Backfill:
         return status
 
 
-async def test_a_backfill_finds_what_is_missing_and_only_that(account: Account) -> None:
-    await account.told(60)
+async def test_a_backfill_queues_missing_videos_only(account: Account) -> None:
+    await account.upload_with_documents(60)
     missing = await account.upload(70)
     account.page_size = 50
     would = await Backfill(account).run(dry_run=True)
@@ -739,7 +738,7 @@ async def test_a_backfill_finds_what_is_missing_and_only_that(account: Account) 
     assert (await Backfill(account).run()).found == 0
 
 
-async def test_a_backfill_of_a_period_looks_at_what_was_created_in_it(account: Account) -> None:
+async def test_a_backfill_of_a_period_covers_videos_created_in_it(account: Account) -> None:
     await account.upload()
     account.pass_time(DAY)
     began = account.now()
@@ -753,19 +752,19 @@ async def test_a_backfill_of_a_period_looks_at_what_was_created_in_it(account: A
     assert (await Backfill(account).run(created_from=began, created_to=began + DAY)).found == 1
 
 
-async def test_a_backfill_of_a_huge_account_holds_no_marks(
+async def test_a_backfill_of_a_large_account_reads_the_status_of_each_video(
     account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(backfill_pages, "MOST_HELD", 3)
-    told = await account.told(4)
-    await account.mark(told[0], sent="0")
+    monkeypatch.setattr(backfill_pages, "MAX_KEPT_STATUSES", 3)
+    unpublished, *_ = await account.upload_with_documents(4)
+    await account.change_metadata(unpublished, sent="0")
     (missing,) = await account.upload()
     status = await Backfill(account).run()
     assert (status.missing, status.unpublished) == (1, 1)
-    assert {job.video_id for job in await account.take_jobs()} == {missing, told[0]}
+    assert {job.video_id for job in await account.take_jobs()} == {missing, unpublished}
 
 
-async def test_a_page_that_is_done_is_not_done_again(account: Account) -> None:
+async def test_a_page_with_a_result_does_not_run_again(account: Account) -> None:
     await account.upload(60)
     account.page_size = 50
     backfill = Backfill(account)
@@ -779,7 +778,7 @@ async def test_a_page_that_is_done_is_not_done_again(account: Account) -> None:
     assert await backfill.take_page() is None
 
 
-async def test_a_page_that_failed_is_done_by_the_next_try(account: Account) -> None:
+async def test_a_failed_page_can_run_again(account: Account) -> None:
     await account.upload()
     backfill = Backfill(account)
     await account.start_backfill(uuid.uuid4().hex, BackfillRequest())
@@ -800,7 +799,7 @@ async def http(stack: LocalStack) -> AsyncIterator[httpx.AsyncClient]:
 
 
 async def test_a_lost_callback_is_healed_by_the_timer(stack: LocalStack, http: httpx.AsyncClient) -> None:
-    """Its list goes after live videos, the video itself with them."""
+    """Its list requests are backfill, the job that it queues is live."""
     began = time.time()
     video_id = await upload(stack, http, index([keyword("one")]), NOBODY)
     await indexed(stack, http, video_id)
@@ -820,7 +819,7 @@ async def quota(stack: LocalStack) -> Ledger:
 
 
 def done_by(stack: LocalStack, video_id: str) -> str:
-    """The function that published the video."""
+    """Return the function that published the video."""
     line = re.search(
         rf"^\[function:(\w+)\S*\] .* video={video_id} .*outcome=published", stack.host.logs(), re.MULTILINE
     )
@@ -828,10 +827,9 @@ def done_by(stack: LocalStack, video_id: str) -> str:
     return line[1]
 
 
-async def test_a_document_answers_for_the_moment_of_the_question(
+async def test_as_of_is_the_time_of_the_request_on_video_indexers_clock(
     stack: LocalStack, http: httpx.AsyncClient
 ) -> None:
-    """By Video Indexer's own clock, and so by little less."""
     video_id = await upload(stack, http, index([keyword("three")]))
     asked = datetime.fromisoformat((await document(stack, video_id))["extractedAt"])
     blob = stack.storage.blobs.get_blob_client(
@@ -841,7 +839,9 @@ async def test_a_document_answers_for_the_moment_of_the_question(
     assert MARGIN <= asked - as_of < 2 * MARGIN
 
 
-async def test_a_backfill_is_ordered_and_followed_by_http(stack: LocalStack, http: httpx.AsyncClient) -> None:
+async def test_a_backfill_is_started_and_its_status_read_by_http(
+    stack: LocalStack, http: httpx.AsyncClient
+) -> None:
     began = datetime.now(UTC) - timedelta(seconds=1)
     video_id = await upload(stack, http, index([keyword("two")]), NOBODY)
     await indexed(stack, http, video_id)
@@ -880,7 +880,7 @@ async def test_a_backfill_is_ordered_and_followed_by_http(stack: LocalStack, htt
         b"\xff",
     ],
 )
-async def test_a_backfill_that_makes_no_sense_is_refused(
+async def test_an_invalid_backfill_request_is_a_400(
     stack: LocalStack, http: httpx.AsyncClient, body: bytes
 ) -> None:
     key = {"x-functions-key": stack.function_key}
@@ -890,7 +890,7 @@ async def test_a_backfill_that_makes_no_sense_is_refused(
 
 
 @pytest.mark.parametrize("operation_id", ["0" * 32, "x", "..%2F..%2Fx"])
-async def test_the_status_of_a_backfill_that_there_is_not_is_a_404(
+async def test_the_status_of_an_unknown_backfill_is_a_404(
     stack: LocalStack, http: httpx.AsyncClient, operation_id: str
 ) -> None:
     key = {"x-functions-key": stack.function_key}

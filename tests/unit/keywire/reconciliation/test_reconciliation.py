@@ -1,4 +1,4 @@
-"""What reconciliation decides: which videos to queue, where to page on, and which sweeps are due."""
+"""The decisions of reconciliation: which videos to queue, the next page, and which sweeps are due."""
 
 import random
 from datetime import UTC, datetime, timedelta
@@ -10,7 +10,15 @@ import pytest
 from keywire.reconciliation.comparison import DocumentStatus, Reason, compare, microseconds
 from keywire.reconciliation.counts import Counts
 from keywire.reconciliation.cursor import MAX_PAGES, OVERLAP, Cursor
-from keywire.reconciliation.state import FULL_EVERY, Progress, Result, State, advanced, begun, ended
+from keywire.reconciliation.state import (
+    FULL_EVERY,
+    Progress,
+    Result,
+    State,
+    with_due_sweeps,
+    with_progress,
+    with_result,
+)
 from keywire.reconciliation.state import OVERLAP as WINDOW_OVERLAP
 from keywire.video_indexer.listing import ListedVideo, ListPage
 
@@ -22,7 +30,7 @@ def video(video_id: str = "abc", *, state: str = "Processed", last_indexed: Any 
     return ListedVideo(id=video_id, state=state, created=NOW, last_indexed=last_indexed)
 
 
-def mark(*, published: bool = True, as_of: datetime = NOW) -> DocumentStatus:
+def status(*, published: bool = True, as_of: datetime = NOW) -> DocumentStatus:
     return DocumentStatus(published=published, as_of=microseconds(as_of), written=0.0)
 
 
@@ -31,13 +39,13 @@ def mark(*, published: bool = True, as_of: datetime = NOW) -> DocumentStatus:
     ("known", "reason"),
     [
         (None, Reason.MISSING),
-        (mark(published=False), Reason.UNPUBLISHED),
-        (mark(as_of=NOW - timedelta(microseconds=1)), Reason.OUTDATED),
-        (mark(), None),
-        (mark(as_of=NOW + SECOND), None),
+        (status(published=False), Reason.UNPUBLISHED),
+        (status(as_of=NOW - timedelta(microseconds=1)), Reason.OUTDATED),
+        (status(), None),
+        (status(as_of=NOW + SECOND), None),
     ],
 )
-def test_a_finished_video_is_queued_when_its_document_does_not_tell_of_it(
+def test_an_indexed_video_is_queued_if_its_document_is_missing_unpublished_or_outdated(
     state: str, known: DocumentStatus | None, reason: Reason | None
 ) -> None:
     found = compare([video(state=state)], {"abc": known} if known else {})
@@ -46,18 +54,18 @@ def test_a_finished_video_is_queued_when_its_document_does_not_tell_of_it(
 
 
 @pytest.mark.parametrize("state", ["Uploaded", "Processing", "", "Somewhere"])
-def test_a_video_that_is_not_finished_is_left_alone(state: str) -> None:
+def test_a_video_that_is_being_indexed_is_not_queued(state: str) -> None:
     assert compare([video(state=state)], {}) == []
 
 
-def test_a_video_that_does_not_say_when_it_was_indexed_is_queued_without_a_moment() -> None:
+def test_a_video_without_an_indexing_time_is_queued_without_a_moment() -> None:
     (finding,) = compare([video(last_indexed=None)], {})
     assert (finding.reason, finding.as_of) == (Reason.MISSING, None)
-    assert compare([video(last_indexed=None)], {"abc": mark()}) == []
+    assert compare([video(last_indexed=None)], {"abc": status()}) == []
 
 
 class Service:
-    """A list that changes while somebody pages through it, the newest first."""
+    """A list of videos, newest first, that changes while a sweep pages through it."""
 
     def __init__(self, videos: int, page_size: int) -> None:
         self.ids = [f"v{number:05}" for number in range(videos)]
@@ -73,7 +81,7 @@ class Service:
 
 
 def page_through(service: Service, change: Any = lambda _: None) -> tuple[list[str], int]:
-    """What the way through the list saw, and after how many pages."""
+    """Return the videos that a sweep saw, and its number of pages."""
     cursor: Cursor | None = Cursor()
     seen: list[str] = []
     pages = 0
@@ -89,7 +97,7 @@ def page_through(service: Service, change: Any = lambda _: None) -> tuple[list[s
 
 @pytest.mark.parametrize("page_size", [1, 2, 3, 25, 100, 1000])
 @pytest.mark.parametrize("videos", [0, 1, 2, 99, 100, 101, 500])
-def test_a_list_that_stays_is_seen_once(videos: int, page_size: int) -> None:
+def test_an_unchanged_list_is_seen_once(videos: int, page_size: int) -> None:
     service = Service(videos, page_size)
     seen, pages = page_through(service)
     assert seen == service.ids
@@ -97,7 +105,7 @@ def test_a_list_that_stays_is_seen_once(videos: int, page_size: int) -> None:
 
 
 @pytest.mark.parametrize("removed", [1, OVERLAP - 1, OVERLAP, OVERLAP + 1, 150, 400])
-def test_videos_that_are_removed_meanwhile_hide_no_others(removed: int) -> None:
+def test_no_video_is_missed_if_others_are_removed_meanwhile(removed: int) -> None:
     service = Service(1000, 100)
 
     def remove(pages: int) -> None:
@@ -108,7 +116,7 @@ def test_videos_that_are_removed_meanwhile_hide_no_others(removed: int) -> None:
     assert set(service.ids) <= set(seen)
 
 
-def test_a_list_that_shrinks_to_less_than_what_was_paged_is_seen_to_its_end() -> None:
+def test_no_video_is_missed_if_the_list_shrinks_below_the_cursor() -> None:
     service = Service(1000, 100)
 
     def shrink(pages: int) -> None:
@@ -119,7 +127,7 @@ def test_a_list_that_shrinks_to_less_than_what_was_paged_is_seen_to_its_end() ->
     assert set(service.ids) <= set(seen)
 
 
-def test_videos_that_come_meanwhile_neither_hide_others_nor_keep_the_way_from_ending() -> None:
+def test_new_videos_hide_no_others_and_do_not_prevent_the_end() -> None:
     service = Service(1000, 100)
     before = set(service.ids)
 
@@ -132,21 +140,21 @@ def test_videos_that_come_meanwhile_neither_hide_others_nor_keep_the_way_from_en
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_whatever_comes_and_goes_meanwhile_what_stays_is_seen(seed: int) -> None:
-    chance = random.Random(seed)
+def test_every_video_that_stays_is_seen_under_random_changes(seed: int) -> None:
+    randomness = random.Random(seed)
     service = Service(2000, 100)
 
     def change(pages: int) -> None:
-        for _ in range(chance.randrange(60)):
-            del service.ids[chance.randrange(len(service.ids))]
-        service.ids[:0] = [f"new{pages}-{number}" for number in range(chance.randrange(60))]
+        for _ in range(randomness.randrange(60)):
+            del service.ids[randomness.randrange(len(service.ids))]
+        service.ids[:0] = [f"new{pages}-{number}" for number in range(randomness.randrange(60))]
 
     before = set(service.ids)
     seen, _ = page_through(service, change)
     assert before & set(service.ids) <= set(seen)
 
 
-def test_a_tail_that_is_never_seen_again_does_not_hold_the_way_up() -> None:
+def test_paging_ends_if_a_tail_is_never_seen_again() -> None:
     service = Service(1000, 100)
 
     def replace_all(pages: int) -> None:
@@ -156,7 +164,7 @@ def test_a_tail_that_is_never_seen_again_does_not_hold_the_way_up() -> None:
     assert pages < 200
 
 
-def test_a_list_that_grows_as_fast_as_it_is_read_is_left_to_the_next_sweep() -> None:
+def test_paging_ends_after_the_maximum_number_of_pages() -> None:
     service = Service(1000, 100)
     assert Cursor(pages=MAX_PAGES - 2).after(service.page(0)) is not None
     assert Cursor(pages=MAX_PAGES - 1).after(service.page(0)) is None
@@ -167,27 +175,27 @@ def result(progress: Progress) -> Result:
 
 
 def after(state: State, started: datetime, *, full: bool = False) -> State:
-    """The state after a run at `started` whose sweeps got through."""
-    state = begun(state, started, full=full)
+    """Return the state after a run at `started` that completed its sweeps."""
+    state = with_due_sweeps(state, started, full=full)
     for progress in (state.window, state.full):
         if progress is not None:
-            state = ended(state, progress, result(progress), run_at=started)
+            state = with_result(state, progress, result(progress), run_at=started)
     return state
 
 
-def test_the_first_sweep_is_a_full_one() -> None:
-    state = begun(State(), NOW, full=False)
+def test_the_first_sweep_is_full() -> None:
+    state = with_due_sweeps(State(), NOW, full=False)
     assert state.window is None
     assert state.full == Progress(started=NOW)
 
 
-def test_a_window_overlaps_with_what_was_swept_before() -> None:
-    state = begun(after(State(), NOW), NOW + 900 * SECOND, full=False)
+def test_a_window_overlaps_with_the_sweep_before() -> None:
+    state = with_due_sweeps(after(State(), NOW), NOW + 900 * SECOND, full=False)
     assert state.full is None
     assert state.window == Progress(started=NOW + 900 * SECOND, since=NOW - WINDOW_OVERLAP)
 
 
-def test_a_day_after_a_full_sweep_comes_the_next() -> None:
+def test_a_full_sweep_is_due_a_day_after_the_last_one() -> None:
     state = after(State(), NOW)
     almost = after(state, NOW + FULL_EVERY - SECOND)
     assert almost.full_at == NOW
@@ -196,27 +204,29 @@ def test_a_day_after_a_full_sweep_comes_the_next() -> None:
     assert after(almost, NOW + FULL_EVERY).full_at == NOW + FULL_EVERY
 
 
-def test_a_sweep_that_failed_is_gone_on_with_and_a_window_is_not_kept_waiting() -> None:
+def test_a_failed_full_sweep_continues_and_a_window_is_swept_meanwhile() -> None:
     broken = Progress(started=NOW, cursor=Cursor(skip=980, pages=1), pages=1)
-    state = begun(advanced(after(State(), NOW - SECOND), broken), NOW + 900 * SECOND, full=False)
+    state = with_due_sweeps(
+        with_progress(after(State(), NOW - SECOND), broken), NOW + 900 * SECOND, full=False
+    )
     assert state.full == broken
     assert state.window is not None
-    assert begun(advanced(state, state.window), NOW + 1800 * SECOND, full=True).full == broken
+    assert with_due_sweeps(with_progress(state, state.window), NOW + 1800 * SECOND, full=True).full == broken
 
 
-def test_a_full_sweep_that_failed_for_a_day_begins_anew() -> None:
+def test_a_full_sweep_that_failed_for_a_day_starts_again() -> None:
     broken = Progress(started=NOW, cursor=Cursor(skip=980, pages=1), pages=1)
-    state = begun(State(full=broken, watermark=NOW, full_at=NOW), NOW + FULL_EVERY, full=False)
+    state = with_due_sweeps(State(full=broken, watermark=NOW, full_at=NOW), NOW + FULL_EVERY, full=False)
     assert state.full == Progress(started=NOW + FULL_EVERY)
 
 
 def test_the_watermark_never_goes_back() -> None:
     state = State(watermark=NOW, full_at=NOW - SECOND)
     slow = Progress(started=NOW - SECOND)
-    assert ended(state, slow, result(slow), run_at=NOW).watermark == NOW
+    assert with_result(state, slow, result(slow), run_at=NOW).watermark == NOW
 
 
-def test_the_rhythm_of_runs_is_known_and_one_by_hand_does_not_change_it_for_long() -> None:
+def test_the_time_between_runs_is_measured_and_a_manual_run_changes_it_once() -> None:
     day = 86_400 * SECOND
     state = after(after(State(), NOW), NOW + day)
     assert state.run_every == 86_400
@@ -225,8 +235,8 @@ def test_the_rhythm_of_runs_is_known_and_one_by_hand_does_not_change_it_for_long
     assert after(by_hand, NOW + 2 * day).run_every == 86_340
 
 
-def test_the_state_survives_its_file() -> None:
-    state = begun(after(State(), NOW), NOW + 900 * SECOND, full=False)
+def test_the_state_is_read_as_it_was_written() -> None:
+    state = with_due_sweeps(after(State(), NOW), NOW + 900 * SECOND, full=False)
     assert msgspec.json.decode(msgspec.json.encode(state), type=State) == state
 
 
