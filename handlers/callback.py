@@ -63,12 +63,14 @@ async def new_callback_url(req: func.HttpRequest) -> func.HttpResponse:
     except callback_urls.InvalidRequestError as error:
         return reply(400, {"error": str(error)})
     expires_at = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=request.ttl)
-    url = callback_urls.address(
+    url = callback_urls.callback_url(
         base_url, callback_urls.issue(settings.signing_keys, request.reference, expires_at)
     )
     expires = expires_at.isoformat().replace("+00:00", "Z")
     logger.info("callback URL issued, expires=%s", expires)
-    return reply(200, {"callbackUrl": url, "encoded": callback_urls.encoded(url), "expiresAt": expires})
+    return reply(
+        200, {"callbackUrl": url, "encoded": callback_urls.percent_encode(url), "expiresAt": expires}
+    )
 
 
 async def _queue_traced(

@@ -1,7 +1,7 @@
-"""Video Indexer's own log, by an Event Hub: a job for each record of an indexing that finished.
+"""Video Indexer's diagnostic log from an Event Hub: queue a job for each record of a finished indexing.
 
-Registered only where that Event Hub is configured. The host moves its checkpoint on whether a run fails or
-not and never hands a batch out again: what can't be read and what can't be queued is put aside here.
+The function is registered only if the Event Hub is configured. The host advances its checkpoint even if a run fails,
+and it never delivers a batch again. So records that cannot be read or queued go to a poison queue.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ blueprint: Final = func.Blueprint()
     consumer_group=services.settings.log_consumer_group,
 )
 async def diagnostics(messages: List[func.EventHubEvent], context: func.Context) -> None:  # noqa: UP006
-    """Queue the jobs of a batch; raises what keeps it from putting aside what came to nothing."""
+    """Queue the jobs of a batch, and move failed records to the poison queue; raise if a record was lost."""
     received_at = datetime.now(UTC)
     readings = [
         reading
@@ -48,28 +48,28 @@ async def diagnostics(messages: List[func.EventHubEvent], context: func.Context)
     ]
     signals = [reading for reading in readings if isinstance(reading, log.Signal)]
     ignored = [reading for reading in readings if isinstance(reading, log.Ignored)]
-    refused = [reading for reading in readings if isinstance(reading, log.Refusal)]
+    unreadable = [reading for reading in readings if isinstance(reading, log.FailedRecord)]
     unqueued = await _queue(signals)
-    refusals = refused + unqueued
-    lost = await _put_aside(refused, "unreadable", received_at)
-    lost += await _put_aside(unqueued, "unqueued", received_at)
+    failed = unreadable + unqueued
+    lost = await _send_to_poison(unreadable, "unreadable", received_at)
+    lost += await _send_to_poison(unqueued, "unqueued", received_at)
     for outcome, count in (
         ("queued", len(signals) - len(unqueued)),
         ("ignored", len(ignored)),
-        ("refused", len(refused)),
+        ("refused", len(unreadable)),
         ("failed", len(unqueued)),
     ):
         if count:
             instruments.signals.add(count, {"kind": "diagnostics", "outcome": outcome})
-    reasons = Counter([*(each.reason for each in ignored), *(each.reason for each in refusals)])
+    reasons = Counter([*(each.reason for each in ignored), *(each.reason for each in failed)])
     logger.log(
-        logging.WARNING if refusals else logging.INFO,
+        logging.WARNING if failed else logging.INFO,
         "diagnostics messages=%d records=%d queued=%d ignored=%d poison=%d lost=%d%s",
         len(messages),
         len(readings),
         len(signals) - len(unqueued),
         len(ignored),
-        len(refusals) - len(lost),
+        len(failed) - len(lost),
         len(lost),
         "".join(f"; {count} × {reason}" for reason, count in reasons.items()),
     )
@@ -77,30 +77,32 @@ async def diagnostics(messages: List[func.EventHubEvent], context: func.Context)
         raise lost[0]
 
 
-async def _queue(signals: list[log.Signal]) -> list[log.Refusal]:
-    """Queue the jobs; the records of those that could not be."""
-    # All at once: where storage is slow to fail, one after another would outlast functionTimeout.
+async def _queue(signals: list[log.Signal]) -> list[log.FailedRecord]:
+    """Queue the jobs, and return the records whose jobs could not be queued."""
+    # All at once: if storage fails slowly, one after another would take longer than functionTimeout.
     results = await asyncio.gather(
         *(services.job_queue.send(signal.job) for signal in signals), return_exceptions=True
     )
     return [
-        log.Refusal(reason=f"the job could not be queued: {type(result).__name__}", message=signal.record)
+        log.FailedRecord(reason=f"the job could not be queued: {type(result).__name__}", body=signal.body)
         for signal, result in zip(signals, results, strict=True)
         if isinstance(result, BaseException)
     ]
 
 
-async def _put_aside(refusals: list[log.Refusal], kind: str, received_at: datetime) -> list[BaseException]:
-    """Write to the poison queue; what went wrong with it."""
+async def _send_to_poison(
+    records: list[log.FailedRecord], kind: str, received_at: datetime
+) -> list[BaseException]:
+    """Send records to the poison queue, and return an error for each that could not be sent."""
     queue = services.diagnostics_poison
     results = await asyncio.gather(
         *(
-            queue.send(poison.from_body(refusal.message, refusal.reason, now=received_at, tries=1))
-            for refusal in refusals
+            queue.send(poison.from_body(record.body, record.reason, now=received_at, tries=1))
+            for record in records
         ),
         return_exceptions=True,
     )
     lost = [result for result in results if isinstance(result, BaseException)]
-    if len(refusals) > len(lost):
-        instruments.poison.add(len(refusals) - len(lost), {"queue": queue.name, "reason": kind})
+    if len(records) > len(lost):
+        instruments.poison.add(len(records) - len(lost), {"queue": queue.name, "reason": kind})
     return lost

@@ -244,7 +244,7 @@ class Replay:
             traceparent=None,
             new_job_id=new_job_id,
         )
-        if any(isinstance(reading, indexing_log.Refusal) for reading in readings):
+        if any(isinstance(reading, indexing_log.FailedRecord) for reading in readings):
             return []
         return [reading.job for reading in readings if isinstance(reading, indexing_log.Signal)]
 

@@ -131,7 +131,7 @@ class WorkServices:
         last_signals = LastSignals(self._clients.control)
 
         async def extract(job: ExtractionJob) -> None:
-            await last_signals.note(job)
+            await last_signals.record(job)
             await extraction.extract(job)
 
         return extract

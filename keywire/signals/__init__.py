@@ -1,1 +1,1 @@
-"""Signals: hints that a video may be ready. Each becomes a job; none is believed."""
+"""Signals: hints that a video may be ready. Each one queues a job; extraction finds out if it is true."""

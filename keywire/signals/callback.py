@@ -1,9 +1,9 @@
-"""Video Indexer's callback, as data: what its query string says, and the job that follows.
+"""Video Indexer's callback as data: its query string becomes a job. Pure.
 
-The callback is a POST with everything in the query, unsigned, its body undocumented. Parameters that the
-uploader put into the callback URL come back, and Video Indexer appends its own: of a repeated one the
-last counts. A second kind of callback (a person was identified) hits the same URL, without a state; its
-`personName` is neither read nor logged.
+The callback is an unsigned POST; everything is in its query, and a body is not documented. Parameters that the uploader
+put into the callback URL come back, and Video Indexer appends its own, so the last one of a repeated parameter counts.
+A second kind of callback (a person was identified) goes to the same URL and has no state. Its `personName` is neither
+read nor logged.
 """
 
 from collections.abc import Mapping
@@ -14,18 +14,23 @@ from typing import Final
 from keywire.ids import is_video_id
 from keywire.jobs.job import ExtractionJob
 
-# What is worth asking Video Indexer about; it may send others, and more of them in future.
+# States that end an indexing. Video Indexer sends others too, and may add more.
 FINAL_STATES: Final = frozenset({"processed", "failed", "quarantined"})
 _PERSON: Final = frozenset({"faceid", "knownpersonid", "personname"})
 
 
 class InvalidCallbackError(ValueError):
-    """The query holds no usable video id; the message can be shown to the caller."""
+    """The query has no valid video id. The message does not quote the query, so the caller may see it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ignored:
-    """A callback that asks for nothing: of which video, and why."""
+    """A callback that needs no job.
+
+    Attributes:
+        video_id: The video.
+        reason: Why no job is needed.
+    """
 
     video_id: str
     reason: str
@@ -34,12 +39,12 @@ class Ignored:
 def read_callback(
     query: Mapping[str, str], *, job_id: str, received_at: datetime, traceparent: str | None
 ) -> ExtractionJob | Ignored:
-    """What to do about a callback.
+    """Return the job for a callback, or why it needs none.
 
     Args:
-        query: The query parameters, names of any case; the Functions host joins the values of a
-            repeated one with commas.
-        job_id: The name of the job, should there be one.
+        query: The query parameters; names in any case. The Functions host joins the values of a repeated parameter
+            with commas.
+        job_id: The id of the job, if there is one.
         received_at: Now (UTC).
         traceparent: W3C trace context of the request.
 

@@ -1,13 +1,12 @@
-"""Video Indexer's own log, as data: what an Event Hub message says, and the jobs that follow.
+"""Video Indexer's diagnostic log as data: records of finished indexings become jobs. Pure.
 
-Azure Monitor sends the account's diagnostic records to an Event Hub, several in a message, all categories
-mixed, in no order and some of them twice. A record of an indexing that finished is a signal, and covers
-what no callback does, the portal's uploads and re-indexings for instance. Whether it succeeded is not read
-from it but asked of Video Indexer when the job is done. Every other record is passed over.
+Azure Monitor sends the account's diagnostic records to an Event Hub. A message has several records of all categories,
+in no order, and some arrive twice. A record of a finished indexing is a signal. It also covers what has no callback,
+for example uploads and re-indexings in the portal. Whether the indexing succeeded is not read from the record;
+extraction asks Video Indexer. Every other record is ignored.
 
-Names are read in any case, and what was encoded once more on its way (a record, its properties) is decoded
-once more. A record also holds people's names: of its fields only those named here are ever decoded, the
-rest stays bytes, and no reason repeats any of it.
+Field names are read in any case, and a record or its properties may be JSON inside a JSON string. Records contain
+persons' names. Only the fields named here are decoded, and no reason quotes a record.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -21,8 +20,8 @@ from keywire.decoding import DECODE_ERRORS
 from keywire.ids import is_video_id
 from keywire.jobs.job import ExtractionJob
 
-# How far a record's clock may be before ours. A document that answered for a moment further off would
-# pass over every record until then.
+# How far a record's time may be in the future. A later one is not used as `as_of`: a document that answers for a moment
+# in the far future would ignore every signal until then.
 CLOCK_DIFFERENCE: Final = timedelta(days=1)
 
 _CATEGORY: Final = "indexinglogs"
@@ -34,35 +33,44 @@ _TEXT: Final = msgspec.json.Decoder(str)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Refusal:
-    """Something that came to nothing.
+class FailedRecord:
+    """A record that could not be read or whose job could not be queued.
 
     Attributes:
-        reason: Why; it repeats nothing of the message, and can be logged.
-        message: The record or, where that holds none, the message.
+        reason: Why. It quotes nothing of the record, so it can be logged.
+        body: The bytes of the record, or of the message if that has no records.
     """
 
     reason: str
-    message: bytes
+    body: bytes
 
 
 @dataclass(frozen=True, kw_only=True)
 class Signal:
-    """A record of an indexing that finished: the job that follows, and its own bytes."""
+    """A record of a finished indexing.
+
+    Attributes:
+        job: The job for it.
+        body: The bytes of the record.
+    """
 
     job: ExtractionJob
-    record: bytes
+    body: bytes
 
 
 @dataclass(frozen=True)
 class Ignored:
-    """A record that asks for nothing, and why."""
+    """A record that needs no job.
+
+    Attributes:
+        reason: Why.
+    """
 
     reason: str
 
 
 class _InvalidRecordError(ValueError):
-    """The message says why."""
+    """A record without a required field; the error names the field."""
 
 
 def read_message(
@@ -72,29 +80,28 @@ def read_message(
     received_at: datetime,
     traceparent: str | None,
     new_job_id: Callable[[], str],
-) -> list[Signal | Ignored | Refusal]:
-    """What to do about the records of a message, each for itself.
+) -> list[Signal | Ignored | FailedRecord]:
+    """Read each record of a message by itself.
 
     Args:
-        body: `{"records": [...]}`; a list of records or a single one will do, so that a refused one can be
-            read again.
-        account_id: The Video Indexer account that is listened to.
+        body: `{"records": [...]}`, a list of records, or a single record: a replay reads unreadable records again.
+        account_id: The Video Indexer account; records of other accounts are ignored.
         received_at: Now (UTC).
         traceparent: W3C trace context of the invocation.
-        new_job_id: Names the jobs.
+        new_job_id: Returns a new id for each job.
     """
     try:
         records = _records(body.removeprefix(_BOM))
     except DECODE_ERRORS:
-        return [Refusal(reason="the message is not JSON records", message=body)]
+        return [FailedRecord(reason="the message is not JSON records", body=body)]
 
-    def read(record: bytes) -> Signal | Ignored | Refusal:
+    def read(record: bytes) -> Signal | Ignored | FailedRecord:
         try:
             found = _read(record, account_id.lower())
         except _InvalidRecordError as error:
-            return Refusal(reason=str(error), message=record)
+            return FailedRecord(reason=str(error), body=record)
         except DECODE_ERRORS:
-            return Refusal(reason="the record is no readable object", message=record)
+            return FailedRecord(reason="the record is not a readable object", body=record)
         if isinstance(found, Ignored):
             return found
         video_id, time = found
@@ -106,13 +113,13 @@ def read_message(
             as_of=time if time - received_at <= CLOCK_DIFFERENCE else None,
             traceparent=traceparent,
         )
-        return Signal(job=job, record=record)
+        return Signal(job=job, body=record)
 
     return [read(record) for record in records]
 
 
 def _read(record: bytes, account_id: str) -> Ignored | tuple[str, datetime]:
-    """The video that a record tells of, and when it did."""
+    """Return the video of a record, and the record's time."""
     fields = _fields(record)
     if _text(fields, "category").lower() != _CATEGORY:
         return Ignored("another category")
@@ -130,20 +137,21 @@ def _read(record: bytes, account_id: str) -> Ignored | tuple[str, datetime]:
 
 
 def _records(body: bytes) -> Iterable[bytes]:
-    body = _unwrapped(body)
+    body = _decode_nested(body)
     if body.startswith(b"["):
         return map(bytes, _LIST.decode(body))
     records = _fields(body).get("records", body)
-    unwrapped = _unwrapped(records)
-    return map(bytes, _LIST.decode(unwrapped)) if unwrapped.startswith(b"[") else [records]
+    decoded = _decode_nested(records)
+    return map(bytes, _LIST.decode(decoded)) if decoded.startswith(b"[") else [records]
 
 
 def _fields(raw: bytes) -> dict[str, bytes]:
-    """An object's values, still JSON, by their names in lower case."""
-    return {name.lower(): bytes(value) for name, value in _OBJECT.decode(_unwrapped(raw)).items()}
+    """Return an object's values as JSON, by their names in lower case."""
+    return {name.lower(): bytes(value) for name, value in _OBJECT.decode(_decode_nested(raw)).items()}
 
 
-def _unwrapped(raw: bytes) -> bytes:
+def _decode_nested(raw: bytes) -> bytes:
+    """Return the JSON inside a JSON string; anything else stays as it is."""
     raw = raw.strip()
     return _TEXT.decode(raw).strip().encode() if raw.startswith(b'"') else raw
 
@@ -155,11 +163,11 @@ def _text(fields: Mapping[str, bytes], name: str) -> str:
     try:
         return _TEXT.decode(value)
     except DECODE_ERRORS:
-        raise _InvalidRecordError(f"{name} is not a text") from None
+        raise _InvalidRecordError(f"{name} is not a string") from None
 
 
 def _moment(text: str) -> datetime:
-    """A time as Azure Monitor writes it: UTC, with seven digits of a second."""
+    """Return a time of Azure Monitor: UTC, with up to seven fraction digits."""
     try:
         moment = datetime.fromisoformat(text)
         return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -1,7 +1,7 @@
-"""When the last signal of each kind came, for whoever asks how Keywire is.
+"""The time of the last signal of each kind, for the health report.
 
-Noted where a job is begun, not where its signal came in: a callback is answered sooner, and a signal that
-never became a job is not taken for one. Exact to `EVERY_SECONDS`, so that it costs next to nothing.
+The worker records it when it starts a job. The callback's handler does not: it replies sooner without it. Each process
+records a kind at most once in `EVERY_SECONDS`, so the cost is small.
 """
 
 import logging
@@ -26,17 +26,17 @@ logger: Final = logging.getLogger(__name__)
 
 
 class LastSignal(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """When a signal came (UTC)."""
+    """The note about a kind of signal; `received_at` is UTC."""
 
     received_at: datetime
 
 
 class LastSignals:
-    """The notes of all kinds.
+    """Records and reads the times of all kinds of signals.
 
     Args:
         control: The container `control`.
-        clock: Seconds that only grow.
+        clock: A monotonic clock in seconds.
     """
 
     def __init__(self, control: "ContainerClient", clock: Callable[[], float] = time.monotonic) -> None:
@@ -45,24 +45,24 @@ class LastSignals:
             signal: Note(control.get_blob_client(f"{LAST_SIGNALS_FOLDER}/{signal}.json"), LastSignal)
             for signal in get_args(Signal)
         }
-        self._noted_at: dict[Signal, float] = {}
+        self._recorded_at: dict[Signal, float] = {}
 
-    async def note(self, job: ExtractionJob) -> None:
-        """Note a job's signal, unless this process has noted one of its kind just now.
+    async def record(self, job: ExtractionJob) -> None:
+        """Record a job's signal, unless this process recorded one of its kind within `EVERY_SECONDS`.
 
-        Storage's failure is logged and no reason to fail the job. A job that comes back is no new signal.
+        A deferred job is not a new signal. If storage fails, a warning is logged and the job continues.
         """
         now = self._clock()
-        if job.attempts or now - self._noted_at.get(job.signal, -EVERY_SECONDS) < EVERY_SECONDS:
+        if job.attempts or now - self._recorded_at.get(job.signal, -EVERY_SECONDS) < EVERY_SECONDS:
             return
-        self._noted_at[job.signal] = now
+        self._recorded_at[job.signal] = now
         try:
             await self._notes[job.signal].write(LastSignal(received_at=job.received_at))
         except AzureError as error:
-            logger.warning("signal=%s was not noted: %s", job.signal, type(error).__name__)
+            logger.warning("signal=%s was not recorded: %s", job.signal, type(error).__name__)
 
     async def read(self, signal: Signal) -> datetime | None:
-        """When the last signal of a kind came (UTC); None where none did.
+        """Return when the last signal of a kind came (UTC); None if there was none.
 
         Raises:
             azure.core.exceptions.AzureError: Storage failed.

@@ -1,4 +1,4 @@
-"""Video Indexer's own log on the whole local stack: an Event Hub's batches become documents."""
+"""Video Indexer's diagnostic log on the whole local stack: an Event Hub's batches become documents."""
 
 import asyncio
 import base64
@@ -23,7 +23,7 @@ from tests.support.waiting import eventually
 
 @pytest.fixture(scope="module")
 async def listening() -> AsyncIterator[LocalStack]:
-    """A stack whose app listens to the log."""
+    """A stack whose app reads the log."""
     async with LocalStack(diagnostics=True, instances={"function:rematch": 0}) as running:
         yield running
 
@@ -35,20 +35,20 @@ async def http(listening: LocalStack) -> AsyncIterator[httpx.AsyncClient]:
 
 
 def finished(stack: LocalStack, video_id: object, **fields: Any) -> dict[str, Any]:
-    """The record of a video whose indexing just finished, the account's id in capitals as Azure has it."""
+    """Return the record of a finished indexing; the account's id is in capitals, as Azure writes it."""
     properties = of_video(video_id, stack.emulator.account_id.upper())
     return record(**{"time": datetime.now(UTC).isoformat(), "properties": properties, **fields})
 
 
-async def indexed_unheard(stack: LocalStack, http: httpx.AsyncClient, text: str) -> str:
-    """A video that is indexed, of which no callback tells Keywire."""
+async def index_without_callback(stack: LocalStack, http: httpx.AsyncClient, text: str) -> str:
+    """Upload a video without a callback, and wait until it is indexed."""
     video_id = await upload(stack, http, index([keyword(text)]), callback_url=NOBODY)
     await indexed(stack, http, video_id)
     return video_id
 
 
 async def poison(stack: LocalStack, reason: str) -> dict[str, Any]:
-    """The message on the poison queue with a reason, waited for and taken."""
+    """Wait for the message with this reason on the poison queue, and remove it."""
     queue = stack.storage.queues.get_queue_client(layout.DIAGNOSTICS_POISON_QUEUE)
 
     async def look() -> dict[str, Any] | None:
@@ -68,20 +68,20 @@ async def poison(stack: LocalStack, reason: str) -> dict[str, Any]:
 async def test_a_record_of_a_finished_video_becomes_its_document(
     listening: LocalStack, http: httpx.AsyncClient
 ) -> None:
-    video_id = await indexed_unheard(listening, http, "log keeper")
+    video_id = await index_without_callback(listening, http, "log keeper")
     await listening.send_log([finished(listening, video_id)])
     assert [kept["text"] for kept in (await document(listening, video_id))["keywords"]] == ["log keeper"]
     assert (await event(listening, video_id))["traceparent"].startswith("00-")
 
 
-async def test_a_record_that_the_document_answers_for_asks_video_indexer_nothing(
+async def test_a_record_that_the_document_answers_for_sends_no_request(
     listening: LocalStack, http: httpx.AsyncClient
 ) -> None:
-    video_id = await indexed_unheard(listening, http, "asked once")
-    told = finished(listening, video_id)
-    await listening.send_log([told])
+    video_id = await index_without_callback(listening, http, "asked once")
+    finished_record = finished(listening, video_id)
+    await listening.send_log([finished_record])
     await document(listening, video_id)
-    await listening.send_log([told, told])
+    await listening.send_log([finished_record, finished_record])
     await eventually(
         lambda: (
             listening.host.logs().count(f"video={video_id} ") >= 3
@@ -92,11 +92,11 @@ async def test_a_record_that_the_document_answers_for_asks_video_indexer_nothing
     )
 
 
-async def test_a_bad_record_costs_nobody_else_and_lies_where_a_person_finds_it(
+async def test_a_bad_record_goes_to_the_poison_queue_and_does_not_affect_others(
     listening: LocalStack, http: httpx.AsyncClient
 ) -> None:
     first, last = await asyncio.gather(
-        indexed_unheard(listening, http, "first"), indexed_unheard(listening, http, "last")
+        index_without_callback(listening, http, "first"), index_without_callback(listening, http, "last")
     )
     bad = finished(listening, "../../Montoya")
     await listening.send_log([finished(listening, first), audit(), bad, finished(listening, last)])
@@ -110,10 +110,10 @@ async def test_a_bad_record_costs_nobody_else_and_lies_where_a_person_finds_it(
     assert "ontoya" not in listening.host.logs()
 
 
-async def test_a_message_that_is_no_log_costs_no_other_message(
+async def test_a_message_that_is_not_a_log_does_not_affect_others(
     listening: LocalStack, http: httpx.AsyncClient
 ) -> None:
-    video_id = await indexed_unheard(listening, http, "third")
+    video_id = await index_without_callback(listening, http, "third")
     batch = ["Montoya was here", json.dumps({"records": [finished(listening, video_id)]})]
     assert (await http.post(listening.log_url, json=batch)).status_code == 200
     await document(listening, video_id)
@@ -122,21 +122,21 @@ async def test_a_message_that_is_no_log_costs_no_other_message(
     assert "ontoya" not in listening.host.logs()
 
 
-async def test_a_job_that_cannot_be_queued_is_put_aside_to_be_read_again(
+async def test_a_record_whose_job_cannot_be_queued_goes_to_the_poison_queue(
     listening: LocalStack, http: httpx.AsyncClient
 ) -> None:
     queue = listening.storage.queue("extraction")
     await queue.delete_queue()
-    told = finished(listening, "never-there")
+    finished_record = finished(listening, "never-there")
     try:
-        await listening.send_log([told])
+        await listening.send_log([finished_record])
     finally:
         await queue.create_queue()
     found = await poison(listening, "the job could not be queued: ResourceNotFoundError")
-    assert json.loads(base64.b64decode(found["message"])) == told
+    assert json.loads(base64.b64decode(found["message"])) == finished_record
 
 
-async def test_a_run_fails_only_when_nothing_can_be_put_aside_either(listening: LocalStack) -> None:
+async def test_a_run_fails_only_if_the_poison_queue_fails_as_well(listening: LocalStack) -> None:
     async with scripted_queue(["400 Bad Request"] * 8) as service:
         environment = {
             name: value
@@ -158,7 +158,7 @@ async def test_a_run_fails_only_when_nothing_can_be_put_aside_either(listening: 
             await eventually(lambda: line in host.logs(), "the loss is logged", host.logs)
 
 
-async def test_without_an_event_hub_there_is_no_such_function(stack: LocalStack) -> None:
+async def test_without_an_event_hub_the_function_is_not_registered(stack: LocalStack) -> None:
     assert "diagnostics" not in [function["name"] for function in stack.host.functions]
     assert "function:diagnostics" not in stack.host.processes
     with pytest.raises(RuntimeError, match="No process listens"):

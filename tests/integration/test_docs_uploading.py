@@ -112,7 +112,7 @@ async def test_the_curl_snippet_uploads_with_a_callback(
 def test_the_lengths_that_it_tells_are_those_of_signed_urls() -> None:
     def length(reference: str) -> int:
         token = callback_urls.issue([bytes(32)], reference, datetime(2027, 1, 1, tzinfo=UTC))
-        return len(callback_urls.address("https://func-keywire-abcdefghijklm.azurewebsites.net", token))
+        return len(callback_urls.callback_url("https://func-keywire-abcdefghijklm.azurewebsites.net", token))
 
     (short, letters, longest) = map(
         int, re.findall(r"about (\d+) characters .*?, (\d+) with .*?, (\d+) at", PAGE)[0]

@@ -202,16 +202,16 @@ async def test_a_signal_is_noted_once_in_a_while_and_only_its_first_try(
     control = insights.blobs.get_container_client(name)
     signals = LastSignals(control, clock=lambda: now)
     with caplog.at_level(logging.WARNING):
-        await signals.note(job())  # there is no such container
-    assert "was not noted" in caplog.text
+        await signals.record(job())  # there is no such container
+    assert "was not recorded" in caplog.text
     await control.create_container()
     now += 60
     assert await signals.read("callback") is None
     first, second = old_job(timedelta(hours=1)), old_job(timedelta())
-    await signals.note(first)
-    await signals.note(second)
+    await signals.record(first)
+    await signals.record(second)
     assert await signals.read("callback") == first.received_at
     now += 60
-    await signals.note(second)
+    await signals.record(second)
     assert await signals.read("callback") == second.received_at
     await control.delete_container()

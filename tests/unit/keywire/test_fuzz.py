@@ -305,8 +305,8 @@ def test_a_message_of_the_log_is_jobs_and_reasons(body: bytes) -> None:
             assert jobs.decode(jobs.encode(reading.job).encode()) == reading.job
         else:
             assert MARKER not in reading.reason
-        if isinstance(reading, indexing_log.Refusal):
-            assert fits(poison.encode(poison.from_body(reading.message, reading.reason, now=NOW, tries=1)))
+        if isinstance(reading, indexing_log.FailedRecord):
+            assert fits(poison.encode(poison.from_body(reading.body, reading.reason, now=NOW, tries=1)))
 
 
 def document_of(content: Content) -> documents.KeywordDocument:

@@ -1,4 +1,4 @@
-"""Video Indexer's callback."""
+"""Video Indexer's callback: which queries become a job, are ignored, or are refused."""
 
 from datetime import UTC, datetime
 
@@ -25,7 +25,7 @@ def test_a_processed_video_becomes_a_job() -> None:
 
 
 @pytest.mark.parametrize("state", ["Processed", "Failed", "Quarantined", "processed", "FAILED"])
-def test_every_final_state_is_worth_a_job(state: str) -> None:
+def test_every_final_state_becomes_a_job(state: str) -> None:
     assert isinstance(read({"id": "a", "state": state}), jobs.ExtractionJob)
 
 
@@ -40,13 +40,13 @@ def test_names_are_read_in_any_case() -> None:
     assert job.video_id == "abc"
 
 
-def test_of_a_repeated_parameter_the_last_counts_because_video_indexer_appends_its_own() -> None:
+def test_the_last_value_of_a_repeated_parameter_counts() -> None:
     job = read({"id": "mine,12345abcde", "state": "draft,Processed"})
     assert isinstance(job, jobs.ExtractionJob)
     assert job.video_id == "12345abcde"
 
 
-def test_a_person_identified_is_ignored_and_the_name_goes_nowhere() -> None:
+def test_a_callback_for_an_identified_person_is_ignored_and_the_name_is_dropped() -> None:
     ignored = read({"id": "1234abcd", "faceid": "12", "knownPersonId": "x", "personName": "Inigo_Montoya"})
     assert ignored == Ignored(video_id="1234abcd", reason="a person was identified")
 
@@ -61,7 +61,7 @@ def test_a_missing_id_is_an_error() -> None:
 
 
 @pytest.mark.parametrize("video_id", ["../x", "a b", "a/b", "a" * 65, "ä", "a\n", "a%2fb", "."])
-def test_a_malformed_id_is_an_error_that_does_not_repeat_it(video_id: str) -> None:
+def test_a_malformed_id_is_an_error_that_does_not_quote_it(video_id: str) -> None:
     with pytest.raises(InvalidCallbackError) as raised:
         read({"id": video_id, "state": "Processed"})
     assert str(raised.value) == "the query parameter id is not a video id"
@@ -72,7 +72,7 @@ VALUES = st.sampled_from(["a", "Processed", "a,b", ",", "12345abcde", "../x"]) |
 
 
 @given(st.dictionaries(NAMES, VALUES))
-def test_whatever_the_query_holds_a_job_has_a_video_id_or_there_is_none(query: dict[str, str]) -> None:
+def test_a_job_from_any_query_has_a_valid_video_id(query: dict[str, str]) -> None:
     try:
         job = read(query)
     except InvalidCallbackError:

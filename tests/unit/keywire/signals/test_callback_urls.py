@@ -1,4 +1,4 @@
-"""Callback addresses that are signed and expire."""
+"""Signed callback URLs that expire."""
 
 import base64
 import re
@@ -34,18 +34,20 @@ def in_base64(key: bytes) -> str:
 
 
 @given(references | st.none(), st.integers(int(NOW.timestamp()) + 1, 2**32 - 1))
-def test_a_token_says_again_what_it_was_issued_for(reference: str | None, seconds: int) -> None:
+def test_a_verified_token_has_the_reference_and_expiry_it_was_issued_with(
+    reference: str | None, seconds: int
+) -> None:
     expires_at = datetime.fromtimestamp(seconds, UTC)
     token = callback_urls.issue([KEY], reference, expires_at)
     assert callback_urls.verify([KEY], token, NOW) == Claims(reference=reference, expires_at=expires_at)
 
 
 @given(references)
-def test_a_token_needs_no_escape_in_a_url(reference: str) -> None:
+def test_a_token_needs_no_percent_encoding(reference: str) -> None:
     assert set(callback_urls.issue([KEY], reference, LATER)) <= set(ALPHABET)
 
 
-def test_a_token_is_short_and_the_longest_still_fits_the_url_of_an_upload() -> None:
+def test_a_token_is_short_and_the_longest_fits_the_url_of_an_upload() -> None:
     assert len(callback_urls.issue([KEY], None, LATER)) == 62
     assert len(callback_urls.issue([KEY], "cms-2026-0042", LATER)) <= 80
     longest = callback_urls.issue([KEY], "\U0001f600" * MAX_REFERENCE, LATER)
@@ -53,12 +55,12 @@ def test_a_token_is_short_and_the_longest_still_fits_the_url_of_an_upload() -> N
     assert callback_urls.verify([KEY], longest, NOW).reference == "\U0001f600" * MAX_REFERENCE
 
 
-def test_two_tokens_for_the_same_thing_differ() -> None:
+def test_two_tokens_for_the_same_reference_differ() -> None:
     assert callback_urls.issue([KEY], "a", LATER) != callback_urls.issue([KEY], "a", LATER)
 
 
 @pytest.mark.parametrize("reference", [None, "a", "cms-1", "x" * 20])
-def test_no_single_bit_of_a_token_can_change(reference: str | None) -> None:
+def test_a_token_with_one_changed_bit_is_refused(reference: str | None) -> None:
     body = callback_urls.issue([KEY], reference, LATER).encode()
     for position in range(len(body) * 8):
         changed = bytearray(body)
@@ -67,7 +69,7 @@ def test_no_single_bit_of_a_token_can_change(reference: str | None) -> None:
 
 
 @pytest.mark.parametrize("reference", [None, "a", "ab", "abc"])
-def test_no_single_character_of_a_token_can_be_another(reference: str | None) -> None:
+def test_a_token_with_one_changed_character_is_refused(reference: str | None) -> None:
     token = callback_urls.issue([KEY], reference, LATER)
     for position, character in enumerate(token):
         for other in set(ALPHABET) - {character}:
@@ -75,7 +77,7 @@ def test_no_single_character_of_a_token_can_be_another(reference: str | None) ->
 
 
 @given(st.text() | st.text(ALPHABET) | st.from_regex(r"\A[A-Za-z0-9_-]{18,40}\.[A-Za-z0-9_-]{43}\Z"))
-def test_nothing_else_is_a_token(text: str) -> None:
+def test_other_text_is_refused(text: str) -> None:
     refused(text)
 
 
@@ -83,20 +85,20 @@ TOKEN = callback_urls.issue([KEY], "cms-1", LATER)
 
 
 @given(st.integers(0, len(TOKEN)), st.integers(0, len(TOKEN)), st.text(ALPHABET, max_size=3))
-def test_no_token_comes_of_cutting_and_pasting_in_another(start: int, end: int, pasted: str) -> None:
+def test_a_token_with_a_changed_part_is_refused(start: int, end: int, pasted: str) -> None:
     changed = TOKEN[: min(start, end)] + pasted + TOKEN[max(start, end) :]
     if changed != TOKEN:
         refused(changed)
 
 
-def test_the_parts_of_two_tokens_make_no_third() -> None:
+def test_the_payload_of_one_token_with_the_signature_of_another_is_refused() -> None:
     payload, _ = callback_urls.issue([KEY], "mine", LATER).split(".")
     _, signature = callback_urls.issue([KEY], "yours", LATER).split(".")
-    assert refused(f"{payload}.{signature}") == "the token was not signed with a key in force"
+    assert refused(f"{payload}.{signature}") == "the token was not signed with a current key"
 
 
 UNREADABLE = "the token is malformed"
-UNSIGNED = "the token was not signed with a key in force"
+UNSIGNED = "the token was not signed with a current key"
 WRONG = {
     "nothing": ("", UNREADABLE),
     "a full stop": (".", UNREADABLE),
@@ -115,27 +117,27 @@ WRONG = {
 
 
 @pytest.mark.parametrize(("token", "reason"), WRONG.values(), ids=WRONG)
-def test_what_is_wrong_is_said_in_a_sentence_that_does_not_repeat_the_token(token: str, reason: str) -> None:
+def test_the_reason_for_a_refusal_does_not_quote_the_token(token: str, reason: str) -> None:
     assert refused(token) == reason
 
 
-def test_a_token_holds_up_to_its_last_second_and_not_in_it() -> None:
+def test_a_token_is_valid_until_the_moment_of_its_expiry() -> None:
     assert callback_urls.verify([KEY], TOKEN, LATER - timedelta(microseconds=1)).reference == "cms-1"
     assert refused(TOKEN, now=LATER) == "the token has expired"
 
 
-def test_that_a_token_expired_is_said_of_ones_own_only() -> None:
+def test_a_forged_token_is_not_called_expired() -> None:
     assert "signed" in refused("B" + TOKEN[1:], now=LATER)
 
 
-def test_a_token_of_a_newer_version_is_refused_although_it_is_signed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_signed_token_of_a_newer_version_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as newer:
         newer.setattr(callback_urls, "_VERSION", 2)
         token = callback_urls.issue([KEY], "cms-1", LATER)
-    assert refused(token) == "the token is of a version that is not known"
+    assert refused(token) == "the token's version is unknown"
 
 
-def test_keys_are_rotated_without_a_moment_in_which_a_token_fails() -> None:
+def test_tokens_of_both_keys_are_valid_during_a_rotation() -> None:
     old = callback_urls.issue([KEY], "old", LATER)
     new = callback_urls.issue([OTHER_KEY, KEY], "new", LATER)
     for token in (old, new):
@@ -146,7 +148,7 @@ def test_keys_are_rotated_without_a_moment_in_which_a_token_fails() -> None:
 
 
 @given(references)
-def test_a_job_carries_whatever_reference_a_token_does(reference: str) -> None:
+def test_a_job_can_have_any_reference_that_a_token_can_have(reference: str) -> None:
     job = jobs.ExtractionJob(
         video_id="a", job_id="j1", signal="callback", received_at=NOW, reference=reference
     )
@@ -173,28 +175,28 @@ def test_keys_are_read_newest_first() -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        (f"{in_base64(KEY)},", "key 2 has 0 bytes, at least 32 are needed"),
-        (in_base64(b"k" * 31), "key 1 has 31 bytes, at least 32 are needed"),
+        (f"{in_base64(KEY)},", "key 2 has 0 bytes, at least 32 are required"),
+        (in_base64(b"k" * 31), "key 1 has 31 bytes, at least 32 are required"),
         (f"{in_base64(KEY)},{in_base64(KEY).replace('a', 'a-!')}", "key 2 is not base64"),
         (in_base64(KEY)[:-1], "key 1 is not base64"),
         ("ä" * 44, "key 1 is not base64"),
-        (",".join([in_base64(KEY)] * 3), "there are 3 keys, at most 2 are in force"),
+        (",".join([in_base64(KEY)] * 3), "there are 3 keys, at most 2 can be set"),
     ],
 )
-def test_keys_that_are_none_are_refused_without_repeating_them(text: str, reason: str) -> None:
+def test_invalid_keys_are_refused_without_quoting_them(text: str, reason: str) -> None:
     with pytest.raises(InvalidKeysError) as raised:
         callback_urls.read_keys(text)
     assert str(raised.value) == reason
 
 
-def test_a_request_may_say_nothing_and_gets_a_week() -> None:
+def test_an_empty_request_gets_a_url_for_a_week() -> None:
     for body in (b"", b"{}", b'{"reference": null}'):
         assert callback_urls.read_request(body) == callback_urls.CallbackUrlRequest(
             reference=None, ttl=604_800
         )
 
 
-def test_a_request_says_what_comes_back_and_for_how_long() -> None:
+def test_a_request_sets_reference_and_ttl() -> None:
     request = callback_urls.read_request('{"reference": "Türkçe/1", "ttl": 2592000}'.encode())
     assert (request.reference, request.ttl) == ("Türkçe/1", 2_592_000)
 
@@ -220,17 +222,17 @@ def test_a_request_says_what_comes_back_and_for_how_long() -> None:
         b'{"TTL": 60}',
     ],
 )
-def test_a_request_that_makes_no_sense_is_refused_with_a_reason(body: bytes) -> None:
+def test_an_invalid_request_is_refused_with_a_reason(body: bytes) -> None:
     with pytest.raises(InvalidRequestError, match="not a request for a callback URL: "):
         callback_urls.read_request(body)
 
 
 @given(references)
-def test_an_address_is_encoded_once(reference: str) -> None:
+def test_a_callback_url_is_percent_encoded_once(reference: str) -> None:
     token = callback_urls.issue([KEY], reference, LATER)
-    url = callback_urls.address("https://keywire.example/base", token)
+    url = callback_urls.callback_url("https://keywire.example/base", token)
     assert url == f"https://keywire.example/base/api/video-indexer/callback/{token}"
-    written = callback_urls.encoded(url)
+    written = callback_urls.percent_encode(url)
     assert re.fullmatch(r"[A-Za-z0-9_.~%-]+", written)
     assert unquote(written) == url
     assert parse_qs(f"name=x&callbackUrl={written}&privacy=Private")["callbackUrl"] == [url]
@@ -245,20 +247,20 @@ def test_an_address_is_encoded_once(reference: str) -> None:
         ("https://keywire.example?x", "https://keywire.example"),
     ],
 )
-def test_the_host_that_was_asked_is_where_the_callback_goes(url: str, origin: str) -> None:
+def test_the_origin_of_a_request_is_its_scheme_and_host(url: str, origin: str) -> None:
     assert callback_urls.origin_of(url) == origin
 
 
 @pytest.mark.parametrize(
     "url", ["", "/api", "http:///api", "http://a b/api", "http://me@here/api", "ftp://a/api"]
 )
-def test_a_request_that_does_not_say_its_host_is_refused(url: str) -> None:
+def test_a_request_url_without_a_host_is_refused(url: str) -> None:
     with pytest.raises(InvalidRequestError, match="CALLBACK_BASE_URL"):
         callback_urls.origin_of(url)
 
 
 @given(st.text())
-def test_whatever_the_host_is_there_is_an_answer(host: str) -> None:
+def test_any_host_gives_an_origin_or_a_refusal(host: str) -> None:
     try:
         assert callback_urls.origin_of(f"http://{host}/api").startswith("http://")
     except InvalidRequestError:

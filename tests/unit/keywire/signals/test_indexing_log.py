@@ -1,4 +1,4 @@
-"""Video Indexer's own log, as an Event Hub hands it on."""
+"""Video Indexer's diagnostic log, as an Event Hub delivers it."""
 
 import json
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keywire.jobs import job as jobs
-from keywire.signals.indexing_log import Ignored, Refusal, Signal, read_message
+from keywire.signals.indexing_log import FailedRecord, Ignored, Signal, read_message
 from tests.support.builders import ACCOUNT_ID, VIDEO_ID
 from tests.support.log_records import TIME, audit, of_video, record
 
@@ -18,7 +18,7 @@ NOW = datetime(2026, 3, 2, 9, 15, tzinfo=UTC)
 AS_OF = datetime(2026, 3, 2, 9, 12, 39, 559692, tzinfo=UTC)
 
 
-def read(body: bytes) -> list[Signal | Ignored | Refusal]:
+def read(body: bytes) -> list[Signal | Ignored | FailedRecord]:
     return read_message(
         body, account_id=ACCOUNT_ID, received_at=NOW, traceparent="00-1-2-01", new_job_id=lambda: "j1"
     )
@@ -28,24 +28,24 @@ def message(*records: object) -> bytes:
     return json.dumps({"records": records}).encode()
 
 
-def one(given: object) -> Signal | Ignored | Refusal:
+def one(given: object) -> Signal | Ignored | FailedRecord:
     (reading,) = read(message(given))
     return reading
 
 
-def job_of(reading: Signal | Ignored | Refusal) -> jobs.ExtractionJob:
+def job_of(reading: Signal | Ignored | FailedRecord) -> jobs.ExtractionJob:
     assert isinstance(reading, Signal)
     return reading.job
 
 
-def reason_of(reading: Signal | Ignored | Refusal) -> str:
-    assert isinstance(reading, Refusal)
+def reason_of(reading: Signal | Ignored | FailedRecord) -> str:
+    assert isinstance(reading, FailedRecord)
     return reading.reason
 
 
 @pytest.mark.parametrize("operation", ["IndexingFinished", "ReindexingFinished", "indexingfinished"])
 @pytest.mark.parametrize("result", ["Success", "Failure", None])
-def test_an_indexing_that_finished_is_a_job_however_it_ended(operation: str, result: str | None) -> None:
+def test_a_finished_indexing_becomes_a_job_for_any_result(operation: str, result: str | None) -> None:
     assert job_of(one(record(operation, resultType=result))) == jobs.ExtractionJob(
         video_id=VIDEO_ID,
         job_id="j1",
@@ -56,11 +56,11 @@ def test_an_indexing_that_finished_is_a_job_however_it_ended(operation: str, res
     )
 
 
-def test_a_signal_keeps_the_records_own_bytes() -> None:
+def test_a_signal_has_the_bytes_of_its_record() -> None:
     text = json.dumps(record(), indent=1)
     (reading,) = read(f'{{"records": [ {text} ]}}'.encode())
     assert isinstance(reading, Signal)
-    assert reading.record == text.encode()
+    assert reading.body == text.encode()
 
 
 @pytest.mark.parametrize(
@@ -74,19 +74,26 @@ def test_an_audit_record_is_ignored() -> None:
     assert one(audit()) == Ignored("another category")
 
 
-def test_a_record_of_another_account_is_ignored_whatever_else_it_says() -> None:
+def test_a_record_of_another_account_is_ignored_even_if_it_is_malformed() -> None:
     other = of_video(video_id="../x", account_id="00000000-0000-0000-0000-000000000000")
     assert one(record(properties=other, time="soon")) == Ignored("another account")
 
 
-def test_the_case_of_the_account_id_makes_no_difference() -> None:
+def test_the_account_id_is_compared_in_any_case() -> None:
     assert job_of(one(record(properties=of_video(account_id=ACCOUNT_ID.upper())))).video_id == VIDEO_ID
 
 
-def test_a_message_has_records_of_all_kinds_each_for_itself() -> None:
+def test_each_record_of_a_message_is_read_by_itself() -> None:
     kinds = [audit(), record("UploadFinished"), record(), 5, record(properties=of_video("b")), None]
     readings = read(message(*kinds))
-    assert [type(reading) for reading in readings] == [Ignored, Ignored, Signal, Refusal, Signal, Refusal]
+    assert [type(reading) for reading in readings] == [
+        Ignored,
+        Ignored,
+        Signal,
+        FailedRecord,
+        Signal,
+        FailedRecord,
+    ]
     assert [job_of(readings[index]).video_id for index in (2, 4)] == [VIDEO_ID, "b"]
 
 
@@ -111,13 +118,13 @@ def upper(given: dict[str, Any]) -> dict[str, Any]:
         lambda: message(record(resourceId=5, durationMs=50214, identity="nobody", location=[])),
     ],
 )
-def test_every_way_to_write_it_is_read(written: Callable[[], bytes]) -> None:
+def test_every_encoding_of_a_record_is_read(written: Callable[[], bytes]) -> None:
     (reading,) = read(written())
     assert (job_of(reading).video_id, job_of(reading).as_of) == (VIDEO_ID, AS_OF)
 
 
 @pytest.mark.parametrize("body", [b'{"records": []}', b"[]"])
-def test_no_records_are_nothing(body: bytes) -> None:
+def test_a_message_without_records_is_empty(body: bytes) -> None:
     assert read(body) == []
 
 
@@ -125,53 +132,51 @@ def test_no_records_are_nothing(body: bytes) -> None:
     "body",
     [b"", b"not JSON", b'{"records": [', b"\xff\xfe", b"5", b"null", b'"text"', b'"\\ud800"', b"[" * 100_000],
 )
-def test_a_message_that_is_no_records_is_refused_as_a_whole(body: bytes) -> None:
+def test_a_message_that_is_not_records_fails_as_a_whole(body: bytes) -> None:
     (reading,) = read(body)
-    assert isinstance(reading, Refusal)
+    assert isinstance(reading, FailedRecord)
     assert reading.reason.startswith("the message is not JSON records")
-    assert reading.message == body
+    assert reading.body == body
 
 
 @pytest.mark.parametrize(
     ("bad", "reason"),
     [
-        (5, "the record is no readable object"),
-        (None, "the record is no readable object"),
-        ([record()], "the record is no readable object"),
-        ("not JSON", "the record is no readable object"),
+        (5, "the record is not a readable object"),
+        (None, "the record is not a readable object"),
+        ([record()], "the record is not a readable object"),
+        ("not JSON", "the record is not a readable object"),
         ({}, "category is missing"),
-        (record(category=5), "category is not a text"),
+        (record(category=5), "category is not a string"),
         ({"category": None}, "category is missing"),
         ({"category": "IndexingLogs"}, "operationName is missing"),
-        (record(operationName=["IndexingFinished"]), "operationName is not a text"),
+        (record(operationName=["IndexingFinished"]), "operationName is not a string"),
         ({"category": "IndexingLogs", "operationName": "IndexingFinished"}, "properties is missing"),
-        (record(properties=5), "the record is no readable object"),
-        (record(properties="Montoya"), "the record is no readable object"),
+        (record(properties=5), "the record is not a readable object"),
+        (record(properties="Montoya"), "the record is not a readable object"),
         (record(properties={}), "accountId is missing"),
-        (record(properties=of_video(account_id=5)), "accountId is not a text"),
+        (record(properties=of_video(account_id=5)), "accountId is not a string"),
         (record(properties=of_video(None)), "videoId is missing"),
-        (record(properties=of_video(12345)), "videoId is not a text"),
+        (record(properties=of_video(12345)), "videoId is not a string"),
         (record(properties=of_video("")), "videoId is not a video id"),
         (record(properties=of_video("../../Montoya")), "videoId is not a video id"),
         (record(time=None), "time is missing"),
-        (record(time=1772442759), "time is not a text"),
+        (record(time=1772442759), "time is not a string"),
         (record(time="Montoya"), "time is not a time"),
         (record(time="2026-13-02T09:12:39Z"), "time is not a time"),
         (record(time="0001-01-01T00:00:00+14:00"), "time is not a time"),
     ],
 )
-def test_a_bad_record_costs_nobody_else_and_its_reason_repeats_nothing_of_it(
-    bad: object, reason: str
-) -> None:
+def test_a_bad_record_does_not_affect_others_and_is_not_quoted(bad: object, reason: str) -> None:
     first, refused, last = read(message(record(), bad, record(properties=of_video("b"))))
     assert (job_of(first).video_id, job_of(last).video_id) == (VIDEO_ID, "b")
-    assert refused == Refusal(reason=reason, message=json.dumps(bad).encode())
+    assert refused == FailedRecord(reason=reason, body=json.dumps(bad).encode())
 
 
-def test_a_record_that_is_not_utf_8_costs_nobody_else() -> None:
+def test_a_record_that_is_not_utf_8_does_not_affect_others() -> None:
     bad = json.dumps(record()).encode().replace(b"category", b"categor\xff")
     refused, good = read(b'{"records": [' + bad + b", " + json.dumps(record()).encode() + b"]}")
-    assert reason_of(refused) == "the record is no readable object"
+    assert reason_of(refused) == "the record is not a readable object"
     assert job_of(good).video_id == VIDEO_ID
 
 
@@ -189,15 +194,15 @@ def test_times_are_utc(time: str, as_of: datetime) -> None:
     assert job.as_of.utcoffset() == timedelta()
 
 
-def test_a_time_far_ahead_is_not_believed_but_the_signal_is() -> None:
+def test_a_time_in_the_far_future_is_dropped_and_the_signal_is_kept() -> None:
     assert job_of(one(record(time="2026-03-02T10:15:00Z"))).as_of is not None
     assert job_of(one(record(time="2126-03-02T09:12:39Z"))).as_of is None
 
 
-def test_what_is_refused_can_be_read_again() -> None:
+def test_a_failed_record_can_be_read_again() -> None:
     refused = one(record(time=None))
-    assert isinstance(refused, Refusal)
-    assert read(refused.message) == [refused]
+    assert isinstance(refused, FailedRecord)
+    assert read(refused.body) == [refused]
 
 
 JSON = st.recursive(
@@ -221,19 +226,19 @@ BROKEN = st.fixed_dictionaries(
 
 
 @given(st.binary())
-def test_no_bytes_raise_anything(body: bytes) -> None:
+def test_any_bytes_can_be_read(body: bytes) -> None:
     read(body)
 
 
 @given(st.binary(), st.integers(min_value=0))
-def test_no_change_of_a_few_bytes_raises_anything(noise: bytes, place: int) -> None:
+def test_a_message_with_random_changes_can_be_read(noise: bytes, place: int) -> None:
     body = message(record(), audit())
     place %= len(body)
     read(body[:place] + noise + body[place + len(noise) :])
 
 
 @given(BROKEN | JSON)
-def test_no_record_raises_anything_or_costs_its_neighbour(broken: object) -> None:
+def test_any_record_can_be_read_and_does_not_affect_the_next_one(broken: object) -> None:
     readings = read(message(broken, record()))
     assert job_of(readings[-1]).video_id == VIDEO_ID
     assert len(readings) == 2
