@@ -1,4 +1,4 @@
-"""Poison messages that the Functions host wrote: taken over before they expire."""
+"""Poison messages that the Functions host wrote: a daily timer rewrites them before they expire."""
 
 import logging
 from typing import Final
@@ -18,7 +18,7 @@ blueprint: Final = func.Blueprint()
 @blueprint.function_name("keep_poison")
 @blueprint.timer_trigger("timer", SCHEDULE, use_monitor=True)
 async def keep_poison(timer: func.TimerRequest) -> None:
-    """Take over messages that would expire."""
-    kept = await services.timers.poison_keeper.take_over()
+    """Rewrite messages that would expire."""
+    kept = await services.timers.poison_keeper.rewrite()
     await instruments.flush()
     logger.info("poison kept=%d past_due=%s", kept, timer.past_due)

@@ -1,7 +1,7 @@
-"""Keeping poison: what the host moved to a poison queue, before it expires.
+"""The poison keeper: rewrites the host's poison messages in Keywire's form, before they expire.
 
-A message that the host gives up (its process crashed each time, or it was no base64) lies there without a
-reason and is lost after seven days. Taken over, it says what is known and stays.
+The host moves a message to the poison queue if the process crashed at every try, or if the message is not base64.
+Such a poison message has no reason, and it expires after seven days. The rewritten one has a reason and never expires.
 """
 
 import logging
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from azure.storage.queue import QueueMessage
     from azure.storage.queue.aio import QueueClient
 
-CRASHED: Final = "the host gave it up: its process ended each time before it could say why"
-NO_BASE64: Final = "the host gave it up: it is not base64, as messages on this queue have to be"
-# What never expires says year 9999.
+CRASHED: Final = "moved here by the host: the process ended at every try, before it could write a reason"
+NOT_BASE64: Final = "moved here by the host: the message is not base64, which this queue requires"
+# A message that never expires says year 9999.
 _FOREVER: Final = 9000
-# Out of others' sight while the queue is looked through: no order is promised, and what comes up again and
-# again would keep the rest from being seen.
+# How long messages are invisible while the queue is read. Without it some messages might be delivered again and again
+# and others never, because a queue promises no order.
 HOLD_SECONDS: Final = 120
 PAGE: Final = 32
 CONCURRENCY: Final = 16
@@ -36,8 +36,8 @@ CONCURRENCY: Final = 16
 logger: Final = logging.getLogger(__name__)
 
 
-class _Seen(NamedTuple):
-    """A message that stays, and what shows it again."""
+class _Held(NamedTuple):
+    """A message that stays on the queue, and the receipt that makes it visible again."""
 
     id: str
     pop_receipt: str | None
@@ -45,11 +45,11 @@ class _Seen(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class PoisonKeeper:
-    """Takes over what would expire.
+    """Rewrites the messages of poison queues that would expire.
 
     Attributes:
         queues: The poison queues; clients that neither encode nor decode.
-        encoded: The same queues, with clients that encode.
+        encoded: The same queues; clients that encode.
         clock: The time now (UTC).
     """
 
@@ -57,65 +57,67 @@ class PoisonKeeper:
     encoded: Sequence["QueueClient"]
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
-    async def take_over(self) -> int:
-        """Take over every message that would expire; how many there were.
+    async def rewrite(self) -> int:
+        """Rewrite every message that would expire, and return how many there were.
 
         Raises:
-            azure.core.exceptions.AzureError: Storage failed with a queue; with the others all was done that
-                could be, and the next run goes on.
+            azure.core.exceptions.AzureError: A queue failed. The other queues were processed, and the next run
+                continues.
         """
-        kept, failures = 0, list[AzureError]()
+        rewritten, failures = 0, list[AzureError]()
         for queue, encoded in zip(self.queues, self.encoded, strict=True):
             try:
-                kept += await self._keep(queue, PoisonQueue(encoded))
+                rewritten += await self._rewrite_queue(queue, PoisonQueue(encoded))
             except AzureError as error:
-                logger.error("queue=%s not kept: %s", queue.queue_name, type(error).__name__)  # noqa: TRY400
+                logger.error(  # noqa: TRY400
+                    "queue=%s poison messages not rewritten: %s", queue.queue_name, type(error).__name__
+                )
                 failures.append(error)
         if failures:
             raise failures[0]
-        return kept
+        return rewritten
 
-    async def _keep(self, queue: "QueueClient", target: PoisonQueue) -> int:
-        there = (await queue.get_queue_properties()).approximate_message_count or 0
-        if not there:
+    async def _rewrite_queue(self, queue: "QueueClient", target: PoisonQueue) -> int:
+        count = (await queue.get_queue_properties()).approximate_message_count or 0
+        if not count:
             return 0
-        kept, seen = 0, list[_Seen]()
+        rewritten, held = 0, list[_Held]()
         messages = queue.receive_messages(
-            messages_per_page=min(there, PAGE), visibility_timeout=HOLD_SECONDS, max_messages=there
+            messages_per_page=min(count, PAGE), visibility_timeout=HOLD_SECONDS, max_messages=count
         )
         try:
             async for message in messages:
                 if message.expires_on is None or message.expires_on.year >= _FOREVER:
-                    seen.append(_Seen(message.id, message.pop_receipt))
+                    held.append(_Held(message.id, message.pop_receipt))
                     continue
-                await target.send(self._kept(message))
+                await target.send(self._poison_message(message))
                 await queue.delete_message(message)
                 instruments.poison.add(1, {"queue": target.name, "reason": "host"})
-                logger.warning("queue=%s message=%s taken over", target.name, message.id)
-                kept += 1
+                logger.warning("queue=%s poison message=%s rewritten", target.name, message.id)
+                rewritten += 1
         finally:
-            await _release(queue, seen)
-        return kept
+            await _release(queue, held)
+        return rewritten
 
-    def _kept(self, message: "QueueMessage") -> PoisonMessage:
+    def _poison_message(self, message: "QueueMessage") -> PoisonMessage:
         now, tries = self.clock(), message.dequeue_count or 0
         try:
             body = poison.from_base64(message.content)
         except ValueError:
-            return poison.from_body(message.content.encode(), NO_BASE64, now=now, tries=tries)
+            return poison.from_body(message.content.encode(), NOT_BASE64, now=now, tries=tries)
         try:
             return poison.from_message(jobs.encode(jobs.decode(body)), CRASHED, now=now, tries=tries)
         except InvalidMessageError:
             return poison.from_body(body, CRASHED, now=now, tries=tries)
 
 
-async def _release(queue: "QueueClient", seen: Sequence[_Seen]) -> None:
-    """Show messages again; one that somebody took or deleted meanwhile is theirs."""
+async def _release(queue: "QueueClient", held: Sequence[_Held]) -> None:
+    """Make messages visible again, unless another process received or deleted them meanwhile."""
 
-    async def show(message: _Seen) -> None:
+    async def show(message: _Held) -> None:
         try:
             await queue.update_message(message.id, message.pop_receipt, visibility_timeout=0)
         except ResourceNotFoundError:
             logger.info("queue=%s message=%s is gone", queue.queue_name, message.id)
 
-    await for_each(seen, show, concurrency=CONCURRENCY)
+    await for_each(held, show, concurrency=CONCURRENCY)

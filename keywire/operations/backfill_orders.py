@@ -1,7 +1,4 @@
-"""Backfills as data: the operator's request, the pages on the queue `backfill-pages`, the progress. Pure.
-
-An HTTP process uses this module; what compares pages is in `backfill_pages`.
-"""
+"""Backfills as data: the operator's request, the pages on the queue `backfill-pages`, and the progress. Pure."""
 
 from collections.abc import Sequence
 from datetime import UTC
@@ -24,11 +21,11 @@ class InvalidBackfillError(ValueError):
 
 
 class BackfillRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """What an operator asks for.
+    """A request for a backfill.
 
     Attributes:
-        created_from, created_to: When the videos were created that are meant; None: no limit.
-        dry_run: Only count what would be queued.
+        created_from, created_to: Videos created from `created_from` to before `created_to`; None is no limit.
+        dry_run: Count the jobs, and queue none.
     """
 
     created_from: Moment | None = msgspec.field(name="from", default=None)
@@ -36,7 +33,7 @@ class BackfillRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel",
     dry_run: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse a period that holds nothing, and one that UTC has no words for."""
+        """Refuse a period that is empty or that UTC cannot represent."""
         if self.created_from and self.created_to and self.created_from >= self.created_to:
             raise ValueError("`from` is not before `to`")
         try:
@@ -47,7 +44,7 @@ class BackfillRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel",
 
     @property
     def period(self) -> Period:
-        """When the videos were created that are meant."""
+        """The creation times of the videos that the backfill covers."""
         return Period(after=self.created_from, before=self.created_to)
 
 
@@ -111,10 +108,10 @@ _PAGE: Final = msgspec.json.Decoder(BackfillPage)
 
 
 def read_request(body: bytes) -> BackfillRequest:
-    """Read the body of a request; an empty one asks for everything.
+    """Return the request in a body; an empty body asks for all videos.
 
     Raises:
-        InvalidBackfillError: It is something else.
+        InvalidBackfillError: The body is not a request for a backfill.
     """
     try:
         return _REQUEST.decode(body or b"{}")
@@ -123,11 +120,11 @@ def read_request(body: bytes) -> BackfillRequest:
 
 
 def decode_page(body: bytes) -> BackfillPage:
-    """Read a page from a queue message.
+    """Return the page in a queue message.
 
     Raises:
-        NewerMessageError: It is a page of a newer version.
-        InvalidMessageError: It is not a page of a backfill.
+        NewerMessageError: The message is a page of a newer version.
+        InvalidMessageError: The message is not a page of a backfill.
     """
     try:
         if message_version(body) > MESSAGE_VERSION:

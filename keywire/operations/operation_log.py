@@ -39,8 +39,8 @@ class OperationLog[P: Page, R: msgspec.Struct]:
         control: The container `control`.
         queue: The queue of the pages.
         kind: The folder in `control`.
-        decode: Reads a page.
-        result_type: What a page's result is.
+        decode: Reads a page from bytes.
+        result_type: The type of a page's result.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class OperationLog[P: Page, R: msgspec.Struct]:
         self._result_type = result_type
 
     async def start(self, first: P) -> None:
-        """Note an operation by its first page, and queue that.
+        """Note an operation's order, which is its first page, and queue that page.
 
         Raises:
             azure.core.exceptions.AzureError: Storage failed.

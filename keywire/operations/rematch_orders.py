@@ -1,7 +1,4 @@
-"""Rematches as data: the operator's request, the pages on the queue `rematch`, the progress. Pure.
-
-An HTTP process uses this module; what matches documents is in `rematch_pages`.
-"""
+"""Rematches as data: the operator's request, the pages on the queue `rematch`, and the progress. Pure."""
 
 from collections.abc import Sequence
 from typing import Annotated, Final, Literal
@@ -23,11 +20,11 @@ class InvalidRematchError(ValueError):
 
 
 class RematchRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """What an operator asks for.
+    """A request for a rematch.
 
     Attributes:
-        interests: The ids to look at, also of interests that are no longer there; None for all.
-        dry_run: Only count what would be sent.
+        interests: The ids of the interests to match, also of interests that were removed; None for all.
+        dry_run: Count the events, and send none.
     """
 
     interests: Annotated[tuple[InterestId, ...], msgspec.Meta(min_length=1, max_length=1000)] | None = None
@@ -112,26 +109,26 @@ _PAGE: Final = msgspec.json.Decoder(RematchPage)
 
 
 def read_request(body: bytes) -> RematchRequest:
-    """Read the body of a request; an empty one asks for everything.
+    """Return the request in a body; an empty body asks for all interests.
 
     Raises:
-        InvalidRematchError: It is something else, or too long for a message.
+        InvalidRematchError: The body is not a request for a rematch, or it is too long for a message.
     """
     try:
         request = _REQUEST.decode(body or b"{}")
     except DECODE_ERRORS as error:
         raise InvalidRematchError(f"not a rematch: {error}") from None
     if len(msgspec.json.encode(request)) > MAX_REQUEST_BYTES:
-        raise InvalidRematchError("not a rematch: too many interests for one; leave them out to mean all")
+        raise InvalidRematchError("not a rematch: too many interests; omit `interests` to match all")
     return request
 
 
 def decode_page(body: bytes) -> RematchPage:
-    """Read a page from a queue message.
+    """Return the page in a queue message.
 
     Raises:
-        NewerMessageError: It is a page of a newer version.
-        InvalidMessageError: It is not a page of a rematch.
+        NewerMessageError: The message is a page of a newer version.
+        InvalidMessageError: The message is not a page of a rematch.
     """
     try:
         if message_version(body) > MESSAGE_VERSION:

@@ -57,15 +57,15 @@ class InvalidReplayError(ValueError):
 
 
 class ReplayRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """What an operator asks for: exactly one of `videos`, `poison`, and a time range.
+    """A request for a replay of exactly one of `videos`, `poison` and a time range.
 
     Attributes:
-        videos: Their ids.
-        poison: The queue whose poison queue is replayed; `diagnostics` is that of Video Indexer's own log.
+        videos: The ids of the videos.
+        poison: The queue whose poison queue is replayed; `diagnostics` is that of Video Indexer's diagnostic log.
         since, until: Videos whose documents answer for a moment from `since` to before `until`.
         cursor: Where a time range continues, from the result of the request before.
         destination: Send events to this destination only; None for all.
-        dry_run: Only count.
+        dry_run: Count the messages, and queue none.
     """
 
     videos: Annotated[tuple[VideoId, ...], msgspec.Meta(min_length=1, max_length=MAX_VIDEOS)] | None = None
@@ -78,12 +78,12 @@ class ReplayRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel", f
 
 
 class ReplayResult(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """What a replay did, or would do.
+    """The result of a replay, or of a dry run.
 
     Attributes:
         jobs: How many messages were queued; in a dry run of a poison queue, how many it has.
-        unreadable: Messages of a poison queue that can't be read; they stay there.
-        more: Whether there is more to do than one request does.
+        unreadable: Messages of a poison queue that cannot be read; they stay there.
+        more: Whether another request has to continue.
         cursor: Where the next request of a time range continues; None if nothing is left.
     """
 
@@ -98,21 +98,21 @@ _REQUEST: Final = msgspec.json.Decoder(ReplayRequest)
 
 
 def read_request(body: bytes) -> ReplayRequest:
-    """Read the body of a request.
+    """Return the request in a body.
 
     Raises:
-        InvalidReplayError: It is not a replay, asks for nothing, or for several things.
+        InvalidReplayError: The body is not a replay, or it asks for nothing or for several things.
     """
     try:
         request = _REQUEST.decode(body)
     except DECODE_ERRORS as error:
         raise InvalidReplayError(f"not a replay: {error}") from None
-    ranged = request.since is not None or request.until is not None
-    if [request.videos is not None, request.poison is not None, ranged].count(True) != 1:
-        raise InvalidReplayError("not a replay: give one of videos, poison, and from and to")
-    if ranged and (request.since is None or request.until is None or request.since >= request.until):
+    has_range = request.since is not None or request.until is not None
+    if [request.videos is not None, request.poison is not None, has_range].count(True) != 1:
+        raise InvalidReplayError("not a replay: give one of videos, poison, and a time range from, to")
+    if has_range and (request.since is None or request.until is None or request.since >= request.until):
         raise InvalidReplayError("not a replay: a time range has a from, and a to that is later")
-    if request.cursor is not None and not ranged:
+    if request.cursor is not None and not has_range:
         raise InvalidReplayError("not a replay: a cursor belongs to a time range")
     if request.destination is not None and request.poison is not None:
         raise InvalidReplayError("not a replay: a destination belongs to videos or a time range")
@@ -140,7 +140,7 @@ class Replay:
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     async def replay(self, request: ReplayRequest, *, operation_id: str, traceparent: str) -> ReplayResult:
-        """Do it, note it, and return what was done.
+        """Replay, record the replay in storage, and return its result.
 
         Raises:
             azure.core.exceptions.AzureError: Storage failed; the operator can repeat the request.
@@ -152,9 +152,9 @@ class Replay:
             result = ReplayResult(dry_run=request.dry_run, jobs=count)
         else:
             result = await self._replay_range(request, traceparent)
-        noted = {"when": self.clock(), "request": request, "result": result}
+        record = {"when": self.clock(), "request": request, "result": result}
         name = f"{layout.REPLAYS_FOLDER}/{self.clock():%Y-%m-%d}/{operation_id}.json"
-        await self.control.upload_blob(name, msgspec.json.encode(noted), overwrite=True)
+        await self.control.upload_blob(name, msgspec.json.encode(record), overwrite=True)
         logger.info(
             "replay=%s dry_run=%s jobs=%d unreadable=%d",
             operation_id,
@@ -201,22 +201,22 @@ class Replay:
         if request.dry_run:
             waiting = (await queue.get_queue_properties()).approximate_message_count or 0
             return ReplayResult(dry_run=True, jobs=min(waiting, MAX_JOBS), more=waiting > MAX_JOBS)
-        taken = replayed = unreadable = 0
+        received = replayed = unreadable = 0
         messages = queue.receive_messages(
             messages_per_page=32, visibility_timeout=HOLD_SECONDS, max_messages=MAX_JOBS
         )
         async for message in messages:
-            taken += 1
-            sent = await self._send_again(name, poison.original(message.content), traceparent)
+            received += 1
+            sent = await self._resend(name, poison.original(message.content), traceparent)
             if sent == 0:
                 unreadable += 1
                 continue
             await queue.delete_message(message)
             replayed += sent
-        return ReplayResult(dry_run=False, jobs=replayed, unreadable=unreadable, more=taken == MAX_JOBS)
+        return ReplayResult(dry_run=False, jobs=replayed, unreadable=unreadable, more=received == MAX_JOBS)
 
-    async def _send_again(self, name: PoisonedQueue, body: bytes, traceparent: str) -> int:
-        """Queue what a message asks for; return how many messages that made, 0 if it can't be read."""
+    async def _resend(self, name: PoisonedQueue, body: bytes, traceparent: str) -> int:
+        """Queue the messages for a poison message, and return their number; 0 if it cannot be read."""
         if decode := _DECODE.get(name):
             try:
                 message = without_failures(decode(body))
@@ -224,19 +224,19 @@ class Replay:
                 return 0
             await self.queue(name).send(msgspec.json.encode(message).decode())
             return 1
-        found = self._from_log(body) if name == "diagnostics" else _from_queue(body)
+        found = self._jobs_from_log(body) if name == "diagnostics" else _jobs_from_queue(body)
         for job in found:
-            again = self._job(job.video_id, job.destination, traceparent)
-            # Only the message has the uploader's reference, and what a newer version put there.
-            again = msgspec.structs.replace(again, reference=job.reference, further=job.further)
-            await self._send_job(again, name if name == layout.BACKFILL_QUEUE else layout.EXTRACTION_QUEUE)
+            replayed = self._job(job.video_id, job.destination, traceparent)
+            # Only the message has the uploader's reference and the fields of a newer version.
+            replayed = msgspec.structs.replace(replayed, reference=job.reference, further=job.further)
+            await self._send_job(replayed, name if name == layout.BACKFILL_QUEUE else layout.EXTRACTION_QUEUE)
         return len(found)
 
     async def _send_job(self, job: ExtractionJob, queue: str = layout.EXTRACTION_QUEUE) -> None:
         await self.queue(queue).send(jobs.encode(job))
 
-    def _from_log(self, body: bytes) -> Sequence[ExtractionJob]:
-        """Return the jobs that records of Video Indexer's log ask for; none if one can't be read."""
+    def _jobs_from_log(self, body: bytes) -> Sequence[ExtractionJob]:
+        """Return the jobs for records of Video Indexer's log; none if one record cannot be read."""
         readings = indexing_log.read_message(
             body,
             account_id=self.account_id,
@@ -259,7 +259,7 @@ class Replay:
         )
 
 
-def _from_queue(body: bytes) -> Sequence[ExtractionJob]:
+def _jobs_from_queue(body: bytes) -> Sequence[ExtractionJob]:
     try:
         return [jobs.decode(body)]
     except InvalidMessageError:

@@ -33,7 +33,7 @@ class TimerServices:
 
     @cached_property
     def poison_keeper(self) -> PoisonKeeper:
-        """Takes over poison messages that the host wrote."""
+        """Rewrites the host's poison messages before they expire."""
         names = [layout.poison_queue(queue) for queue in layout.WORK_QUEUES]
         return PoisonKeeper(
             queues=[self._clients.queue(name, encoded=False) for name in names],

@@ -243,9 +243,7 @@ async def test_a_replay_sends_a_videos_events_again(stack: LocalStack, http: htt
     assert (await http.post(url, json={}, headers=key)).status_code == 400
 
 
-async def test_the_hosts_own_poison_is_taken_over_by_a_timer(
-    stack: LocalStack, http: httpx.AsyncClient
-) -> None:
+async def test_a_timer_rewrites_the_hosts_poison_messages(stack: LocalStack, http: httpx.AsyncClient) -> None:
     poison = stack.storage.queues.get_queue_client("extraction-poison")
     await poison.send_message("{no base64}")
     answer = await http.post(

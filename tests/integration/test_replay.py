@@ -1,4 +1,4 @@
-"""Replays and the keeping of poison, on real queues."""
+"""Replays and the poison keeper, on real queues."""
 
 import base64
 import json
@@ -15,7 +15,7 @@ from keywire.jobs import job as jobs
 from keywire.jobs import poison
 from keywire.jobs.message import without_failures
 from keywire.jobs.poison import PoisonQueue
-from keywire.jobs.poison_keeper import CRASHED, NO_BASE64, PAGE, PoisonKeeper
+from keywire.jobs.poison_keeper import CRASHED, NOT_BASE64, PAGE, PoisonKeeper
 from keywire.jobs.queue import MessageQueue
 from keywire.operations import replay
 from keywire.operations.replay import InvalidReplayError, Replay, read_request
@@ -31,7 +31,7 @@ TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
 class Operator:
-    """Replays of a world, with queues of their own."""
+    """An operator who replays messages, with queues of their own."""
 
     def __init__(self, insights: InsightsStorage, world: World) -> None:
         name = f"replay-{uuid.uuid4().hex[:8]}"
@@ -64,8 +64,8 @@ class Operator:
         for queue in (self.queue, self.pages, self.raw):
             await queue.delete_queue()
 
-    async def give_up(self, body: bytes) -> None:
-        """Put a message that can't be done on the poison queue."""
+    async def poison_body(self, body: bytes) -> None:
+        """Send a poison message for a body that could not be read."""
         await PoisonQueue(self.poison).send(poison.from_body(body, "no reason", now=NOW, tries=1))
 
     async def run(self, **request: Any) -> tuple[int, int, bool]:
@@ -83,7 +83,7 @@ class Operator:
         return list(await self.raw.peek_messages(max_messages=32))
 
 
-async def test_named_videos_are_asked_about_again(insights: InsightsStorage) -> None:
+async def test_a_job_is_queued_for_each_named_video(insights: InsightsStorage) -> None:
     async with World(insights, A) as world, Operator(insights, world) as operator:
         assert await operator.run(videos=["a", "b", "a"], dryRun=True) == (2, 0, False)
         assert await operator.queued() == []
@@ -105,7 +105,7 @@ async def test_a_replayed_video_sends_the_same_bytes_again(insights: InsightsSto
         assert await world.queued() == first
 
 
-async def test_a_time_range_takes_the_documents_that_answer_for_it(insights: InsightsStorage) -> None:
+async def test_a_time_range_selects_the_documents_that_answer_for_it(insights: InsightsStorage) -> None:
     async with World(insights, A) as world, Operator(insights, world) as operator:
         moment = datetime(2026, 3, 2, 8, tzinfo=UTC)
         await world.run(as_of=moment)
@@ -167,13 +167,13 @@ async def test_a_replay_for_one_destination_sends_to_no_other(insights: Insights
         assert {**before, "asof": ""} == {**after, "asof": ""}
 
 
-async def test_a_poison_queue_is_replayed_whoever_wrote_it(insights: InsightsStorage) -> None:
+async def test_poison_messages_of_keywire_and_of_the_host_are_replayed(insights: InsightsStorage) -> None:
     async with World(insights, A) as world, Operator(insights, world) as operator:
         ours = poison.from_message(jobs.encode(job(video_id="ours")), "503", now=NOW, tries=1)
         await PoisonQueue(operator.poison).send(ours)
         await operator.poison.send_message(jobs.encode(job(video_id="hosts")))
         await PoisonQueue(operator.poison).send(poison.from_body(b"?", "no job", now=NOW, tries=1))
-        await operator.raw.send_message("{no base64}")
+        await operator.raw.send_message("{not base64}")
         assert await operator.run(poison="extraction", dryRun=True) == (4, 0, False)
         assert await operator.run(poison="extraction") == (2, 2, False)
         assert sorted(each.video_id for each in await operator.queued()) == ["hosts", "ours"]
@@ -181,12 +181,12 @@ async def test_a_poison_queue_is_replayed_whoever_wrote_it(insights: InsightsSto
         assert properties.approximate_message_count == 2
 
 
-async def test_a_replayed_job_keeps_what_nobody_else_knows(insights: InsightsStorage) -> None:
+async def test_a_replayed_job_keeps_its_reference_and_unknown_fields(insights: InsightsStorage) -> None:
     async with World(insights, A) as world, Operator(insights, world) as operator:
         fields = json.loads(jobs.encode(job())) | {"reference": "cms-1", "attempts": 7, "later": [1]}
-        given_up = jobs.decode(json.dumps(fields).encode())
+        failed = jobs.decode(json.dumps(fields).encode())
         await PoisonQueue(operator.poison).send(
-            poison.from_message(jobs.encode(given_up), "503", now=NOW, tries=1)
+            poison.from_message(jobs.encode(failed), "503", now=NOW, tries=1)
         )
         await operator.poison.send_message(json.dumps(fields))
         assert await operator.run(poison="extraction") == (2, 0, False)
@@ -195,25 +195,25 @@ async def test_a_replayed_job_keeps_what_nobody_else_knows(insights: InsightsSto
             assert (again.reference, again.further) == ("cms-1", b'{"later":[1]}')
 
 
-async def test_a_job_that_came_without_base64_or_with_line_breaks_in_it_is_replayed(
+async def test_a_job_without_base64_or_with_line_breaks_is_replayed(
     insights: InsightsStorage,
 ) -> None:
     async with World(insights, A) as world, Operator(insights, world) as operator:
         written = jobs.encode(job(video_id="plain"))
         await operator.raw.send_message(written)
         await operator.raw.send_message(base64.encodebytes(written.encode()).decode())
-        await operator.give_up(written.encode())
+        await operator.poison_body(written.encode())
         assert await operator.run(poison="backfill") == (3, 0, False)
         assert {each.video_id for each in await operator.queued()} == {"plain"}
         assert set(operator.sent_to) == {"backfill"}
 
 
-async def test_a_job_of_a_newer_version_stays_until_a_newer_version_replays_it(
+async def test_a_job_of_a_newer_version_stays_in_the_poison_queue(
     insights: InsightsStorage,
 ) -> None:
     async with World(insights, A) as world, Operator(insights, world) as operator:
         newer = json.loads(jobs.encode(job(video_id="newer"))) | {"jobVersion": 2}
-        await operator.give_up(json.dumps(newer).encode())
+        await operator.poison_body(json.dumps(newer).encode())
         assert await operator.run(poison="extraction") == (0, 1, False)
         assert (await operator.raw.get_queue_properties()).approximate_message_count == 1
 
@@ -222,14 +222,14 @@ def log_record(account_id: str, video_id: str) -> bytes:
     return json.dumps(record(properties=of_video(video_id, account_id))).encode()
 
 
-async def test_records_of_the_log_become_jobs_once_they_can_be_read(insights: InsightsStorage) -> None:
+async def test_readable_records_of_the_log_are_replayed_as_jobs(insights: InsightsStorage) -> None:
     async with World(insights, A) as world, Operator(insights, world) as operator:
         good = log_record(operator.account_id, "a")
         several = (
             b"[" + log_record(operator.account_id, "b") + b"," + log_record(operator.account_id, "c") + b"]"
         )
         for body in (good, several, b"[" + good + b", 5]", b"Montoya", log_record(str(uuid.uuid4()), "d")):
-            await operator.give_up(body)
+            await operator.poison_body(body)
         assert await operator.run(poison="diagnostics") == (3, 3, False)
         assert sorted((each.video_id, each.signal) for each in await operator.queued()) == [
             ("a", "replay"),
@@ -269,10 +269,10 @@ async def test_a_page_goes_back_to_its_queue_without_its_failures(
 ) -> None:
     async with World(insights, A) as world, Operator(insights, world) as operator:
         body = json.dumps(page)
-        await operator.give_up(body.encode())
+        await operator.poison_body(body.encode())
         await operator.poison.send_message(body)
-        await operator.give_up(json.dumps(page | {"messageVersion": 2}).encode())
-        await operator.give_up(jobs.encode(job()).encode())
+        await operator.poison_body(json.dumps(page | {"messageVersion": 2}).encode())
+        await operator.poison_body(jobs.encode(job()).encode())
         assert await operator.run(poison=name) == (2, 2, False)
         messages = await operator.pages.peek_messages(max_messages=32)
         decode = replay._DECODE[name]
@@ -283,7 +283,7 @@ async def test_a_page_goes_back_to_its_queue_without_its_failures(
         assert await operator.queued() == []
 
 
-async def test_every_replay_is_noted(insights: InsightsStorage) -> None:
+async def test_every_replay_is_recorded(insights: InsightsStorage) -> None:
     async with World(insights, A) as world, Operator(insights, world) as operator:
         asked = read_request(b'{"videos": ["a"]}')
         await operator.replay.replay(asked, operation_id="op1", traceparent=TRACE)
@@ -310,64 +310,64 @@ async def test_every_replay_is_noted(insights: InsightsStorage) -> None:
         b'{"from": "2026-03-02T08:00:00", "to": "2026-03-03T08:00:00"}',
         b'{"videos": ["a"], "cursor": "x"}',
         b'{"poison": "extraction", "destination": "queue"}',
-        b'{"videos": ["a"], "destination": "archive-of-somebody"}',
+        b'{"videos": ["a"], "destination": "unknown"}',
     ],
 )
-def test_what_is_no_replay_is_refused_with_a_reason(body: bytes) -> None:
+def test_an_invalid_replay_request_is_refused_with_a_reason(body: bytes) -> None:
     with pytest.raises(InvalidReplayError, match="not a replay"):
         read_request(body)
 
 
-async def test_what_the_host_gave_up_is_taken_over_with_what_is_known_and_stays(
+async def test_a_poison_message_of_the_host_gets_a_reason_and_does_not_expire(
     insights: InsightsStorage,
 ) -> None:
     async with World(insights, A) as world, Operator(insights, world) as operator:
         await operator.poison.send_message(jobs.encode(job()))
-        await operator.raw.send_message("{no base64}")
+        await operator.raw.send_message("{not base64}")
         kept = poison.from_message(jobs.encode(job(video_id="kept")), "503", now=NOW, tries=5)
         await PoisonQueue(operator.poison).send(kept)
         keeper = PoisonKeeper(queues=[operator.raw], encoded=[operator.poison], clock=lambda: NOW)
-        assert await keeper.take_over() == 2
+        assert await keeper.rewrite() == 2
         messages = await operator.poisoned()
         assert all(message.expires_on.year == 9999 for message in messages)
-        told = [json.loads(base64.b64decode(message.content)) for message in messages]
-        assert sorted(each["reason"] for each in told) == sorted([CRASHED, NO_BASE64, "503"])
-        assert await keeper.take_over() == 0
+        contents = [json.loads(base64.b64decode(message.content)) for message in messages]
+        assert sorted(each["reason"] for each in contents) == sorted([CRASHED, NOT_BASE64, "503"])
+        assert await keeper.rewrite() == 0
 
 
-async def test_what_the_host_gave_up_is_found_behind_any_number_that_stay(insights: InsightsStorage) -> None:
+async def test_expiring_messages_are_found_behind_any_number_of_others(insights: InsightsStorage) -> None:
     async with World(insights, A) as world, Operator(insights, world) as operator:
         for number in range(3 * PAGE):
-            await operator.give_up(b"%d" % number)
-        await operator.raw.send_message("{no base64}")
+            await operator.poison_body(b"%d" % number)
+        await operator.raw.send_message("{not base64}")
         keeper = PoisonKeeper(queues=[operator.raw], encoded=[operator.poison], clock=lambda: NOW)
-        assert await keeper.take_over() == 1
+        assert await keeper.rewrite() == 1
         shown = 0
         async for _ in operator.raw.receive_messages(messages_per_page=32):
             shown += 1
-        assert shown == 3 * PAGE + 1  # and all of them can be seen
+        assert shown == 3 * PAGE + 1  # all are visible again
 
 
 @pytest.mark.parametrize(
     "content", ["", " ", "x" * 64 * 1024, "ß" * 1000, "Zm9v\r\n", base64.b64encode(b"x" * 48 * 1024).decode()]
 )
-async def test_no_message_keeps_another_from_being_taken_over(
+async def test_any_message_is_rewritten_and_does_not_block_others(
     insights: InsightsStorage, content: str
 ) -> None:
     async with World(insights, A) as world, Operator(insights, world) as operator:
         await operator.raw.send_message(content)
         await operator.poison.send_message(jobs.encode(job()))
         keeper = PoisonKeeper(queues=[operator.raw], encoded=[operator.poison], clock=lambda: NOW)
-        assert await keeper.take_over() == 2
+        assert await keeper.rewrite() == 2
         assert all(message.expires_on.year == 9999 for message in await operator.poisoned())
 
 
-async def test_a_queue_that_is_not_there_is_told_and_costs_no_other(insights: InsightsStorage) -> None:
+async def test_a_missing_queue_is_raised_after_the_others_are_rewritten(insights: InsightsStorage) -> None:
     async with World(insights, A) as world, Operator(insights, world) as operator:
         gone, gone_encoded = insights.queues.get_queue_client("never-made"), insights.queue("never-made")
-        await operator.raw.send_message("{no base64}")
+        await operator.raw.send_message("{not base64}")
         keeper = PoisonKeeper(queues=[gone, operator.raw], encoded=[gone_encoded, operator.poison])
         with pytest.raises(ResourceNotFoundError):
-            await keeper.take_over()
+            await keeper.rewrite()
         (message,) = await operator.poisoned()
         assert message.expires_on.year == 9999

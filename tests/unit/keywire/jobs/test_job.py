@@ -1,4 +1,4 @@
-"""Messages on the queue `extraction`."""
+"""Extraction jobs: the messages on the queue `extraction`."""
 
 import json
 from datetime import UTC, datetime
@@ -20,7 +20,7 @@ JOB = jobs.ExtractionJob(
 )
 
 
-def test_a_job_reads_back_as_it_was_written() -> None:
+def test_a_job_is_decoded_as_it_was_encoded() -> None:
     assert jobs.decode(jobs.encode(JOB).encode()) == JOB
 
 
@@ -41,19 +41,19 @@ def test_a_job_reads_back_as_it_was_written() -> None:
         jobs.encode(JOB).replace("{", '{"later":"' + "x" * jobs.MAX_BYTES + '",', 1).encode(),
     ],
 )
-def test_what_is_no_job_of_this_version_is_refused(body: bytes) -> None:
+def test_a_message_that_is_not_a_job_is_refused(body: bytes) -> None:
     with pytest.raises(jobs.InvalidMessageError):
         jobs.decode(body)
 
 
 @pytest.mark.parametrize("name", ["later", "further", "video_id", "", "ß", "JOBVERSION"])
-def test_a_field_of_a_later_version_is_kept_beside_the_others(name: str) -> None:
+def test_an_unknown_field_is_kept(name: str) -> None:
     body = {**json.loads(jobs.encode(JOB)), name: {"a": [1, None, "ß"]}}
     job = jobs.decode(json.dumps(body).encode())
     assert msgspec.structs.replace(job, further=b"") == JOB
-    put_off = msgspec.structs.replace(job, attempts=1)
-    assert json.loads(jobs.encode(put_off)) == body | {"attempts": 1}
-    assert jobs.decode(jobs.encode(put_off).encode()) == put_off
+    deferred = msgspec.structs.replace(job, attempts=1)
+    assert json.loads(jobs.encode(deferred)) == body | {"attempts": 1}
+    assert jobs.decode(jobs.encode(deferred).encode()) == deferred
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_a_field_of_a_later_version_is_kept_beside_the_others(name: str) -> None
         ({"later": "x" * jobs.MAX_BYTES}, NOW),
     ],
 )
-def test_a_job_of_a_later_version_is_known_as_one_whatever_else_it_says(
+def test_a_job_of_a_newer_version_is_recognized_even_if_malformed(
     changed: dict[str, object], received_at: datetime | None
 ) -> None:
     body = json.loads(jobs.encode(JOB)) | {"jobVersion": 2} | changed
@@ -76,7 +76,7 @@ def test_a_job_of_a_later_version_is_known_as_one_whatever_else_it_says(
 
 
 @pytest.mark.parametrize("version", ["2", 2.5, True, None, 0, -1, [2]])
-def test_what_is_no_version_is_no_job(version: object) -> None:
+def test_a_malformed_version_is_refused(version: object) -> None:
     body = json.loads(jobs.encode(JOB)) | {"jobVersion": version}
     with pytest.raises(jobs.InvalidMessageError) as raised:
         jobs.decode(json.dumps(body).encode())
@@ -94,13 +94,13 @@ def test_what_is_no_version_is_no_job(version: object) -> None:
         "Montoya",
     ],
 )
-def test_why_it_is_no_job_repeats_nothing_of_it(body: str) -> None:
+def test_the_reason_for_a_refusal_does_not_quote_the_message(body: str) -> None:
     with pytest.raises(jobs.InvalidMessageError) as raised:
         jobs.decode(body.encode())
     assert "Montoya" not in str(raised.value)
 
 
 @given(st.binary())
-def test_no_bytes_make_it_raise_anything_else(body: bytes) -> None:
+def test_any_bytes_are_a_job_or_refused(body: bytes) -> None:
     with pytest.raises(jobs.InvalidMessageError):
         jobs.decode(body)

@@ -63,7 +63,7 @@ def test_a_throttled_job_waits_as_long_as_the_service_asks_and_its_attempt_does_
 @pytest.mark.parametrize(
     ("attempts", "seconds"), [(0, 10), (1, 20), (5, 320), (8, 2560), (9, 3600), (10_000, 3600)]
 )
-def test_a_video_that_is_not_ready_is_asked_for_less_and_less_often(attempts: int, seconds: int) -> None:
+def test_a_video_that_is_not_ready_is_deferred_with_growing_delays(attempts: int, seconds: int) -> None:
     assert deferred(NotReadyError("indexing"), attempts=attempts).delay == timedelta(seconds=seconds)
 
 
@@ -88,7 +88,7 @@ def test_a_misconfiguration_is_retried_for_a_week() -> None:
     assert isinstance(decide(error, age=timedelta(days=7)), DeadLetter)
 
 
-def test_a_video_that_is_not_found_is_asked_for_once_more() -> None:
+def test_a_video_that_is_not_found_is_deferred_once() -> None:
     decision = deferred(GoneError("not found", status=404, code="BREAKDOWN_NOT_FOUND"))
     assert decision.delay == timedelta(minutes=1)
     assert decision.message.attempts == 1
@@ -106,7 +106,7 @@ def test_a_deferred_job_remembers_its_failures_and_is_the_same_job() -> None:
     assert decision.message == expected
 
 
-def test_not_founds_are_counted_in_a_row_and_by_themselves() -> None:
+def test_consecutive_not_founds_are_counted_separately() -> None:
     gone = GoneError("not found", status=404, code="BREAKDOWN_NOT_FOUND")
     assert deferred(gone, attempts=7).message.not_found == 1
     assert deferred(TransientError("503"), not_found=1).message.not_found == 0
