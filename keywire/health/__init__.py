@@ -1,1 +1,1 @@
-"""Health: what an operator, an alert or a load balancer asks."""
+"""Health: checks of storage, queues, Video Indexer, interests and reconciliation."""

@@ -1,4 +1,4 @@
-"""What is good, what asks for a look, and what keeps videos from getting through. Pure: `health` reads."""
+"""Health checks: each turns what was read into ok, warning or failed. Pure; `keywire.health.health` reads."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -15,17 +15,16 @@ from keywire.storage import layout
 from keywire.storage.layout import POISON_QUEUES
 from keywire.video_indexer.quota_ledger import Ledger
 
-# A job that somebody waits for is begun in seconds. One that was put off is out of sight for a quarter of an
-# hour at most, and that counts as waiting.
+# A live job starts within seconds. A deferred one is invisible for up to a quarter of an hour, which counts as waiting.
 OLDEST_LIVE_JOB: Final = timedelta(minutes=30)
-# Reconciliation may fail now and then; so long without a sweep means that lost callbacks stay lost. Where
-# the timer is slower, it is so many times the time between two runs.
+# Single runs of reconciliation may fail. After this time without a sweep, lost callbacks are no longer found.
+# If the timer is slow, `RUNS_MISSED` times the time between two runs counts instead.
 RECONCILIATION_MISSED: Final = timedelta(hours=1)
 RUNS_MISSED: Final = 4
 
 
 class Status(StrEnum):
-    """How a thing is; `WARNING` asks for a look, `FAILED` means that videos don't get through."""
+    """The outcome of a check. `WARNING`: an operator should look. `FAILED`: videos are not processed."""
 
     OK = "ok"
     WARNING = "warning"
@@ -33,12 +32,12 @@ class Status(StrEnum):
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """One thing that was looked at.
+    """The result of one check.
 
     Attributes:
-        status: How it is.
-        problem: What is wrong, and what helps.
-        details: What was seen.
+        status: The outcome.
+        problem: What is wrong, and what to do about it.
+        details: What the check found.
     """
 
     status: Status
@@ -47,12 +46,12 @@ class Check(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defa
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """All checks.
+    """The results of all checks.
 
     Attributes:
-        status: The worst of them.
-        checked_at: When (UTC).
-        checks: Each by its name.
+        status: The worst status of all checks.
+        checked_at: When the checks ran (UTC).
+        checks: The results by the checks' names.
     """
 
     status: Status
@@ -61,18 +60,18 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     @property
     def http_status(self) -> int:
-        """200, or 503 where videos don't get through."""
+        """200, or 503 if a check failed."""
         return 503 if self.status is Status.FAILED else 200
 
 
 def report(checks: Mapping[str, Check], now: datetime) -> Report:
-    """The whole of the checks."""
+    """Return the report for the results of all checks."""
     worst = max((check.status for check in checks.values()), key=list(Status).index, default=Status.OK)
     return Report(status=worst, checked_at=now, checks=checks)
 
 
-def judge_queues(depths: Mapping[str, Depth]) -> Check:
-    """Whether jobs wait for too long."""
+def check_queues(depths: Mapping[str, Depth]) -> Check:
+    """Check that no message on the watched queues waits for too long."""
     problems = [
         (
             status,
@@ -95,19 +94,19 @@ _WATCHED: Final = (
 )
 
 
-def judge_poison(depths: Mapping[str, Depth]) -> Check:
-    """Whether anything was given up that nobody has looked at."""
+def check_poison(depths: Mapping[str, Depth]) -> Check:
+    """Check that every poison queue is empty."""
     poison = {name: depth for name, depth in depths.items() if name in POISON_QUEUES}
-    full = [name for name, depth in poison.items() if depth.messages]
+    filled = [name for name, depth in poison.items() if depth.messages]
     return Check(
-        status=Status.WARNING if full else Status.OK,
-        problem=f"given up, to be looked at: {', '.join(full)}" if full else None,
+        status=Status.WARNING if filled else Status.OK,
+        problem=f"poison queues with messages to replay or delete: {', '.join(filled)}" if filled else None,
         details=poison,
     )
 
 
-def judge_video_indexer(probe: ProbeResult) -> Check:
-    """Whether Video Indexer can be asked."""
+def check_video_indexer(probe: ProbeResult) -> Check:
+    """Check that the last probe of Video Indexer succeeded."""
     return Check(
         status=Status.FAILED if probe.problem else Status.OK,
         problem=probe.problem,
@@ -115,49 +114,54 @@ def judge_video_indexer(probe: ProbeResult) -> Check:
     )
 
 
-def judge_interests(status: InterestStatus | None, etag: str | None) -> Check:
-    """Whether the file of interests is good; `etag` is that of the file that lies there now."""
+def check_interests(status: InterestStatus | None, etag: str | None) -> Check:
+    """Check that the interests file is valid.
+
+    Args:
+        status: The result of the last read; None if the file was not read yet.
+        etag: The ETag of the current file; None if there is none.
+    """
     if status is None:
-        return Check(status=Status.OK, details={"interests": None, "note": "nobody has looked yet"})
-    seen = {"interests": status.interests, "readAt": status.read_at}
+        return Check(status=Status.OK, details={"interests": None, "note": "the file was not read yet"})
+    details = {"interests": status.interests, "readAt": status.read_at}
     if status.problem and status.etag == etag:
         return Check(
             status=Status.WARNING,
-            problem=f"the file of interests is not in force, the last good one is: {status.problem}",
-            details=seen,
+            problem=f"the interests file is invalid, the last good one stays in force: {status.problem}",
+            details=details,
         )
     if status.etag != etag:
         return Check(
-            status=Status.OK, details=seen | {"note": "the file changed and will be read within minutes"}
+            status=Status.OK, details=details | {"note": "the file changed and will be read within minutes"}
         )
-    return Check(status=Status.OK, details=seen)
+    return Check(status=Status.OK, details=details)
 
 
-def judge_reconciliation(state: State | None, now: datetime) -> Check:
-    """Whether lost callbacks are found."""
+def check_reconciliation(state: State | None, now: datetime) -> Check:
+    """Check that reconciliation completes sweeps, so lost callbacks are found."""
     if state is None or (state.last is None and state.failure is None):
-        return Check(status=Status.WARNING, problem="reconciliation has not been through yet")
+        return Check(status=Status.WARNING, problem="reconciliation has not completed a sweep yet")
     details = {"last": state.last, "lastFull": state.last_full, "failure": state.failure}
-    patience = max(RECONCILIATION_MISSED, timedelta(seconds=RUNS_MISSED * (state.run_every or 0.0)))
-    silent = state.last is None or now - state.last.ended > patience
+    limit = max(RECONCILIATION_MISSED, timedelta(seconds=RUNS_MISSED * (state.run_every or 0.0)))
+    is_overdue = state.last is None or now - state.last.ended > limit
     if state.failure is not None:
-        problem = f"reconciliation stopped on its way: {state.failure.error}"
-        return Check(status=Status.FAILED if silent else Status.WARNING, problem=problem, details=details)
-    if silent:
-        problem = "reconciliation has not got through for too long: does its timer run?"
+        problem = f"the last run of reconciliation failed: {state.failure.error}"
+        return Check(status=Status.FAILED if is_overdue else Status.WARNING, problem=problem, details=details)
+    if is_overdue:
+        problem = "reconciliation completed no sweep for too long: check that its timer runs"
         return Check(status=Status.FAILED, problem=problem, details=details)
     return Check(status=Status.OK, details=details)
 
 
-def judge_callbacks(last: datetime | None, now: datetime) -> Check:
-    """When the last callback came: nobody but the uploader knows whether there should have been one."""
+def check_callbacks(last: datetime | None, now: datetime) -> Check:
+    """Report when the last callback came. It is always ok: only uploaders know if one is missing."""
     if last is None:
-        return Check(status=Status.OK, details={"last": None, "note": "none was seen yet"})
+        return Check(status=Status.OK, details={"last": None, "note": "no callback came yet"})
     return Check(status=Status.OK, details={"last": last, "secondsAgo": round((now - last).total_seconds())})
 
 
-def judge_quota(ledger: Ledger | None, now: datetime) -> Check:
-    """How much of Video Indexer's limits is used."""
+def check_quota(ledger: Ledger | None, now: datetime) -> Check:
+    """Report how much of the account's quota is used, and until when the gate is tripped. It is always ok."""
     if ledger is None:
         return Check(status=Status.OK, details={"usedLastMinute": 0})
     details: dict[str, Any] = {"usedLastMinute": ledger.used(now.timestamp())}

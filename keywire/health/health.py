@@ -1,7 +1,7 @@
-"""How Keywire is: what an operator is shown, alerts watch, and a load balancer asks for.
+"""The health report: for an operator, for alerts, and for a load balancer.
 
-Everything is read from storage, where the instances note what they saw: whichever of them is asked says the
-same. What is good and what is not is decided in `health_checks`.
+Everything is read from storage, where the instances note what they observed, so every instance reports the same.
+`keywire.health.checks` decides what is ok.
 """
 
 import asyncio
@@ -25,25 +25,25 @@ from keywire.storage.notes import Note
 from keywire.telemetry import instruments
 from keywire.video_indexer.quota_ledger import Ledger
 
-# Whoever asks often gets the answer of a moment ago.
+# Frequent requests get the last report.
 CACHE_SECONDS: Final = 10.0
-# Storage's client has patience for more than whoever asks how it is.
-LOOK_SECONDS: Final = 15.0
+# The storage client retries for longer than a caller waits.
+CHECK_SECONDS: Final = 15.0
 
 logger: Final = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Health:
-    """Looks at everything.
+    """Runs the checks.
 
     Attributes:
-        depths: The queues.
-        probe: Video Indexer.
-        interests: What came of reading the file of interests, and the file itself.
-        last_signals: When signals came.
-        reconciliation: What reconciliation noted.
-        quota: What the quota gate noted.
+        depths: The depths of the queues.
+        probe: The probe of Video Indexer.
+        interests: The interests file, and the result of the last read.
+        last_signals: The times of the last signals.
+        reconciliation: The state of reconciliation.
+        quota: The quota ledger.
         clock: The time now (UTC).
     """
 
@@ -55,25 +55,25 @@ class Health:
     quota: Note[Ledger]
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    _kept: list[tuple[float, Report]] = field(default_factory=list)
+    _cache: list[tuple[float, Report]] = field(default_factory=list)
 
     async def report(self) -> Report:
-        """How everything is, or was some seconds ago. What can't be looked at is a failed check."""
+        """Return the current report, up to `CACHE_SECONDS` old. A check that cannot run has failed."""
         async with self._lock:
-            if not self._kept or time.monotonic() - self._kept[0][0] >= CACHE_SECONDS:
-                found = await self._look()
-                # Counted from its end: where storage fails, a look takes longer than it is kept.
-                self._kept[:] = [(time.monotonic(), found)]
-            return self._kept[0][1]
+            if not self._cache or time.monotonic() - self._cache[0][0] >= CACHE_SECONDS:
+                report = await self._run_checks()
+                # The age counts from the end: if storage fails, the checks take longer than `CACHE_SECONDS`.
+                self._cache[:] = [(time.monotonic(), report)]
+            return self._cache[0][1]
 
     async def measure(self) -> Report:
-        """Ask Video Indexer anew, look into changed interests, look at everything and emit it as figures.
+        """Probe Video Indexer, read a changed interests file, run all checks, and emit metrics.
 
         Raises:
-            azure.core.exceptions.AzureError: Storage failed, as far as it is needed for asking.
+            azure.core.exceptions.AzureError: Storage did not take the result of the probe or of the read.
         """
-        await asyncio.gather(self.probe.probe(), self.interests.check())
-        report = await self._look()
+        await asyncio.gather(self.probe.probe(), self.interests.refresh())
+        report = await self._run_checks()
         for name in ("queues", "poison"):
             for queue, depth in report.checks[name].details.items():
                 self._emit_depth(queue, depth)
@@ -93,8 +93,8 @@ class Health:
         instruments.queue_depth.set(depth.messages, {"queue": queue})
         instruments.queue_oldest_age.set(depth.oldest_seconds or 0.0, {"queue": queue})
 
-    async def _look(self) -> Report:
-        looks: Mapping[str, Callable[[], Awaitable[Mapping[str, Check]]]] = {
+    async def _run_checks(self) -> Report:
+        runs: Mapping[str, Callable[[], Awaitable[Mapping[str, Check]]]] = {
             "storage": self._storage,
             "queues": self._queues,
             "videoIndexer": self._video_indexer,
@@ -103,8 +103,8 @@ class Health:
             "reconciliation": self._reconciliation,
             "quota": self._quota,
         }
-        found = await asyncio.gather(*(_looked(name, look) for name, look in looks.items()))
-        return checks.report({name: check for part in found for name, check in part.items()}, self.clock())
+        results = await asyncio.gather(*(_run(name, check) for name, check in runs.items()))
+        return checks.report({name: check for part in results for name, check in part.items()}, self.clock())
 
     async def _storage(self) -> Mapping[str, Check]:
         began = time.perf_counter()
@@ -118,36 +118,36 @@ class Health:
     async def _queues(self) -> Mapping[str, Check]:
         depths = await self.depths.read()
         return {
-            "queues": checks.judge_queues(depths),
-            "poison": checks.judge_poison(depths),
+            "queues": checks.check_queues(depths),
+            "poison": checks.check_poison(depths),
         }
 
     async def _video_indexer(self) -> Mapping[str, Check]:
-        return {"videoIndexer": checks.judge_video_indexer(await self.probe.last())}
+        return {"videoIndexer": checks.check_video_indexer(await self.probe.last())}
 
     async def _interests(self) -> Mapping[str, Check]:
         status = await self.interests.status.read()
-        return {"interests": checks.judge_interests(status, await self.interests.etag())}
+        return {"interests": checks.check_interests(status, await self.interests.etag())}
 
     async def _callbacks(self) -> Mapping[str, Check]:
         last = await self.last_signals.read("callback")
-        return {"callbacks": checks.judge_callbacks(last, self.clock())}
+        return {"callbacks": checks.check_callbacks(last, self.clock())}
 
     async def _reconciliation(self) -> Mapping[str, Check]:
         state = await self.reconciliation.read()
-        return {"reconciliation": checks.judge_reconciliation(state, self.clock())}
+        return {"reconciliation": checks.check_reconciliation(state, self.clock())}
 
     async def _quota(self) -> Mapping[str, Check]:
-        return {"quota": checks.judge_quota(await self.quota.read(), self.clock())}
+        return {"quota": checks.check_quota(await self.quota.read(), self.clock())}
 
 
-async def _looked(name: str, look: Callable[[], Awaitable[Mapping[str, Check]]]) -> Mapping[str, Check]:
-    """What a look found; that it could not look is a failed check."""
+async def _run(name: str, check: Callable[[], Awaitable[Mapping[str, Check]]]) -> Mapping[str, Check]:
+    """Run a check; if storage fails or does not answer in time, the check has failed."""
     try:
-        async with asyncio.timeout(LOOK_SECONDS):
-            return await look()
+        async with asyncio.timeout(CHECK_SECONDS):
+            return await check()
     except AzureError as error:
         problem = f"storage failed: {type(error).__name__}"
     except TimeoutError:
-        problem = f"no answer within {LOOK_SECONDS:.0f} s"
+        problem = f"no answer within {CHECK_SECONDS:.0f} s"
     return {name: Check(status=Status.FAILED, problem=problem)}

@@ -1,6 +1,6 @@
-"""Looking into a changed file of interests before the next extraction does, so that a mistake shows soon.
+"""A check of the interests file after each change, so a mistake shows before the next extraction.
 
-Only read and not compiled: that is the work of those who match.
+The file is validated and not compiled: only matching needs a compiled one.
 """
 
 import asyncio
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class InterestCheck:
-    """Reads the file where nobody has since it changed.
+    """Reads the file if no process read it since it changed.
 
     Attributes:
         file: `config/interests.json`.
-        status: Where it is noted what came of reading it.
+        status: The note about the last read.
         clock: The time now (UTC).
     """
 
@@ -37,7 +37,7 @@ class InterestCheck:
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     async def etag(self) -> str | None:
-        """Of the file that lies there now; None where there is none.
+        """Return the ETag of the current file; None if there is no file.
 
         Raises:
             azure.core.exceptions.AzureError: Storage failed.
@@ -47,8 +47,8 @@ class InterestCheck:
         except ResourceNotFoundError:
             return None
 
-    async def check(self) -> None:
-        """Read and note it.
+    async def refresh(self) -> None:
+        """Read the file and note the result, unless the note is about the current file.
 
         Raises:
             azure.core.exceptions.AzureError: Storage failed.

@@ -1,6 +1,6 @@
-"""The question whether Video Indexer can be asked: a token and a list of one video, noted for all instances.
+"""A probe of Video Indexer: get a token and list one video, and note the result for all instances.
 
-Who can't get in is told what to grant (see `keywire.video_indexer.grants`), here and in the log.
+If a role is missing, the problem says what to grant (see `keywire.video_indexer.grants`).
 """
 
 import logging
@@ -16,18 +16,18 @@ from keywire.video_indexer.client import VideoIndexerClient
 from keywire.video_indexer.errors import ThrottledError, VideoIndexerError
 from keywire.video_indexer.listing import list_videos
 
-# Twice the time between two probes, and a little.
+# A little more than twice the time between two probes.
 MAX_AGE: Final = timedelta(minutes=11)
 
 logger: Final = logging.getLogger(__name__)
 
 
 class ProbeResult(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """Whether Video Indexer could be asked.
+    """The result of a probe.
 
     Attributes:
-        at: When (UTC).
-        problem: What went wrong, and what helps; None where nothing did.
+        at: When it was sent (UTC).
+        problem: What went wrong, and what to do about it; None if it succeeded.
     """
 
     at: datetime
@@ -36,11 +36,11 @@ class ProbeResult(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 @dataclass(frozen=True, kw_only=True)
 class Probe:
-    """Asks, and notes the answer.
+    """Probes Video Indexer and notes the result.
 
     Attributes:
-        client: Who is asked.
-        note: Where the answer is noted: `control/video-indexer.json`.
+        client: Returns the client.
+        note: The last result, `control/video-indexer.json`.
         clock: The time now (UTC).
     """
 
@@ -49,17 +49,17 @@ class Probe:
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     async def probe(self) -> ProbeResult:
-        """Ask, and note the answer.
+        """Probe Video Indexer now, and note the result.
 
         Raises:
             azure.core.exceptions.AzureError: Storage failed.
         """
-        result = ProbeResult(at=self.clock(), problem=await self._ask())
+        result = ProbeResult(at=self.clock(), problem=await self._find_problem())
         await self.note.write(result)
         return result
 
     async def last(self) -> ProbeResult:
-        """The last answer; a new one where that is old.
+        """Return the last result; probe again if it is older than `MAX_AGE`.
 
         Raises:
             azure.core.exceptions.AzureError: Storage failed.
@@ -67,7 +67,7 @@ class Probe:
         last = await self.note.read()
         return last if last and self.clock() - last.at < MAX_AGE else await self.probe()
 
-    async def _ask(self) -> str | None:
+    async def _find_problem(self) -> str | None:
         try:
             await list_videos(self.client(), page_size=1)
         except ThrottledError as error:

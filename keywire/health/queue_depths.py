@@ -1,6 +1,6 @@
-"""How many messages wait on Keywire's queues, and how long the oldest has.
+"""The depth of each queue, and the age of its oldest message.
 
-Azure's own metric counts all queues of an account together and is a day old, so Keywire counts itself.
+Azure's own metric counts all queues of an account together and is updated once a day.
 """
 
 import asyncio
@@ -18,19 +18,19 @@ if TYPE_CHECKING:
     from azure.storage.queue import QueueMessage
     from azure.storage.queue.aio import QueueClient
 
-# The most that one request shows.
-_SHOWN: Final = 32
+# One request shows no more messages.
+_MAX_PEEKED: Final = 32
 
 
 class Depth(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """One queue.
+    """The depth of one queue.
 
     Attributes:
-        messages: How many it has, about, and those that are put off or in work with them.
-        oldest_seconds: How long the oldest of the first 32 visible messages has waited, its delay included
-            where it was put off; None where none is visible.
-        oldest_job_seconds: How long ago the signal came that the oldest job in them is from, however often it
-            was put off since; None where none of them is a job.
+        messages: The approximate number of messages, with deferred ones and those being processed.
+        oldest_seconds: The age of the oldest of the first 32 visible messages since it was queued, with its delay if
+            it was deferred; None if none is visible.
+        oldest_job_seconds: The age of the oldest signal of the jobs in them, with all deferrals; None if none of
+            them is a job.
     """
 
     messages: int
@@ -47,10 +47,10 @@ _JOB: Final = msgspec.json.Decoder(_Job)
 
 @dataclass(frozen=True, kw_only=True)
 class QueueDepths:
-    """Looks at the queues.
+    """Reads the depths of queues.
 
     Attributes:
-        queues: Clients by the queues' names, which neither encode nor decode.
+        queues: Clients by the queues' names; they neither encode nor decode.
         clock: The time now (UTC).
     """
 
@@ -58,7 +58,7 @@ class QueueDepths:
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     async def read(self) -> Mapping[str, Depth]:
-        """How full each queue is, by its name.
+        """Return the depth of each queue, by its name.
 
         Raises:
             azure.core.exceptions.AzureError: Storage failed.
@@ -71,20 +71,20 @@ class QueueDepths:
         messages = properties.approximate_message_count or 0
         if messages == 0:
             return Depth(messages=0, oldest_seconds=None)
-        shown = await queue.peek_messages(max_messages=_SHOWN)
+        peeked = await queue.peek_messages(max_messages=_MAX_PEEKED)
         return Depth(
             messages=messages,
-            oldest_seconds=self._oldest(message.inserted_on for message in shown),
-            oldest_job_seconds=self._oldest(_signalled(message) for message in shown),
+            oldest_seconds=self._age_of_oldest(message.inserted_on for message in peeked),
+            oldest_job_seconds=self._age_of_oldest(_received_at(message) for message in peeked),
         )
 
-    def _oldest(self, moments: Iterable[datetime | None]) -> float | None:
+    def _age_of_oldest(self, moments: Iterable[datetime | None]) -> float | None:
         oldest = min((moment for moment in moments if moment), default=None)
         return None if oldest is None else round(max(0.0, (self.clock() - oldest).total_seconds()), 1)
 
 
-def _signalled(message: "QueueMessage") -> datetime | None:
-    """When the signal came that the job in a message is from; None where there is no job in it."""
+def _received_at(message: "QueueMessage") -> datetime | None:
+    """Return when the signal of the job in a message came; None if the message is not a job."""
     try:
         return _JOB.decode(base64.b64decode(message.content, validate=True)).received_at
     except (*DECODE_ERRORS, ValueError):

@@ -1,4 +1,4 @@
-"""How Keywire says it is: through the host, and where storage or Video Indexer fail."""
+"""Health through the host, and while storage or Video Indexer fail."""
 
 import json
 import logging
@@ -33,7 +33,7 @@ from tests.support.waiting import eventually
 from tests.support.world import job
 from tests.unit.keywire.video_indexer.test_client import Service
 
-# Nobody listens there.
+# No server listens on this port.
 CLOSED = (
     "DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;AccountKey=AAAA;"
     "BlobEndpoint=http://127.0.0.1:9/devstoreaccount1;QueueEndpoint=http://127.0.0.1:9/devstoreaccount1"
@@ -63,16 +63,16 @@ async def measure(stack: LocalStack, http: httpx.AsyncClient) -> None:
     assert answer.status_code == 202
 
 
-async def test_an_operator_sees_every_part(stack: LocalStack, http: httpx.AsyncClient) -> None:
+async def test_the_report_has_every_check(stack: LocalStack, http: httpx.AsyncClient) -> None:
     began = datetime.now(UTC)
     await document(stack, await upload(stack, http, index([keyword("health")])))
 
-    async def seen() -> dict[str, Any] | None:
+    async def callback_recorded() -> dict[str, Any] | None:
         found = await ask(stack, http)
         last = found["checks"]["callbacks"]["details"].get("last")
         return found if last and datetime.fromisoformat(last) > began - timedelta(minutes=2) else None
 
-    found = await eventually(seen, "the callback is noted", stack.host.logs)
+    found = await eventually(callback_recorded, "the callback is recorded", stack.host.logs)
     checks = found["checks"]
     assert list(checks) == [
         "storage",
@@ -89,7 +89,7 @@ async def test_an_operator_sees_every_part(stack: LocalStack, http: httpx.AsyncC
     assert checks["quota"]["details"]["usedLastMinute"] > 0
 
 
-async def test_without_the_key_there_is_one_word(stack: LocalStack, http: httpx.AsyncClient) -> None:
+async def test_healthz_needs_no_key_and_says_one_word(stack: LocalStack, http: httpx.AsyncClient) -> None:
     assert (await http.get(f"{stack.host.url}/api/health")).status_code == 401
     answer = await http.get(f"{stack.host.url}/api/healthz")
     assert answer.text in {"ok\n", "warning\n", "failed\n"}
@@ -97,60 +97,60 @@ async def test_without_the_key_there_is_one_word(stack: LocalStack, http: httpx.
     assert answer.headers["cache-control"] == "no-store"
 
 
-async def test_the_timer_looks_and_says_so(stack: LocalStack, http: httpx.AsyncClient) -> None:
+async def test_the_timer_logs_the_health(stack: LocalStack, http: httpx.AsyncClient) -> None:
     await measure(stack, http)
 
-    async def said() -> bool:
+    async def logged() -> bool:
         return "keywire.health.health health=" in stack.host.logs()
 
-    await eventually(said, "health is logged", stack.host.logs)
+    await eventually(logged, "health is logged", stack.host.logs)
     note = stack.storage.blobs.get_blob_client(CONTROL_CONTAINER, "video-indexer.json")
     assert json.loads(await (await note.download_blob()).readall())["problem"] is None
 
 
-async def test_whether_video_indexer_can_be_asked_is_noted_with_what_helps(
+async def test_a_probe_notes_what_to_grant(
     insights: InsightsStorage,
 ) -> None:
     blob = insights.blobs.get_blob_client(CONTROL_CONTAINER, f"probe-{ids.new_job_id()}.json")
     now = datetime.now(UTC)
-    refused = Service(client_id="somebody-else", object_id="somebody-else")
+    refused = Service(client_id="another-app", object_id="another-app")
     probe = Probe(client=lambda: refused.client, note=Note(blob, ProbeResult), clock=lambda: now)
     result = await probe.last()
     assert "az role assignment create" in (result.problem or "")
-    asked = len(refused.requests)
+    requests = len(refused.requests)
     assert await probe.last() == result
-    assert len(refused.requests) == asked
+    assert len(refused.requests) == requests
     now += MAX_AGE
-    mended = Probe(client=lambda: Service().client, note=Note(blob, ProbeResult), clock=lambda: now)
-    assert (await mended.last()).problem is None
+    corrected = Probe(client=lambda: Service().client, note=Note(blob, ProbeResult), clock=lambda: now)
+    assert (await corrected.last()).problem is None
 
 
-async def test_a_mistake_in_the_interests_shows_before_the_next_extraction(
+async def test_a_changed_interests_file_is_read_once_and_its_problem_noted(
     insights: InsightsStorage,
 ) -> None:
     name = ids.new_job_id()
     file = insights.blobs.get_blob_client(CONFIG_CONTAINER, f"{name}.json")
     status = Note(insights.blobs.get_blob_client(CONTROL_CONTAINER, f"{name}.json"), InterestStatus)
     check = InterestCheck(file=file, status=status)
-    await check.check()
+    await check.refresh()
     assert await status.read() is None
     await file.upload_blob(b'{"interests": [{"id": "a", "name": "A", "anyOf": ["a"]}]}')
-    await check.check()
+    await check.refresh()
     good = await status.read()
     assert good is not None
     assert (good.interests, good.problem, good.etag) == (1, None, await check.etag())
-    await check.check()
-    assert await status.read() == good, "it is read once"
+    await check.refresh()
+    assert await status.read() == good, "the file is read once"
     await file.upload_blob(b'{"interests": [{"id": "a"}]}', overwrite=True)
-    await check.check()
+    await check.refresh()
     bad = await status.read()
     assert bad is not None
     assert (bad.interests, bad.etag) == (1, await check.etag())
     assert "name" in (bad.problem or "")
 
 
-async def test_while_storage_fails_the_report_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(health, "LOOK_SECONDS", 0.3)
+async def test_every_check_fails_while_storage_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "CHECK_SECONDS", 0.3)
     services = Services(Settings.from_environment(ACCOUNT | {"InsightsStorage": CLOSED}))
     async with services.clients.blobs, services.clients.queues:
         report = await services.http.health.report()
@@ -167,7 +167,7 @@ def old_job(age: timedelta) -> ExtractionJob:
     )
 
 
-async def test_the_oldest_job_is_as_old_as_its_signal_however_often_it_was_put_off(
+async def test_the_age_of_a_job_counts_from_its_signal(
     insights: InsightsStorage,
 ) -> None:
     name = f"depth-{ids.new_job_id()[:8]}"
@@ -175,7 +175,7 @@ async def test_the_oldest_job_is_as_old_as_its_signal_however_often_it_was_put_o
     await queue.create_queue()
     depths = QueueDepths(queues={name: insights.queues.get_queue_client(name)})
     assert (await depths.read())[name] == queue_depths.Depth(messages=0, oldest_seconds=None)
-    await queue.send_message("no job")
+    await queue.send_message("not a job")
     found = (await depths.read())[name]
     assert (found.messages, found.oldest_job_seconds) == (1, None)
     assert found.oldest_seconds is not None
@@ -189,12 +189,12 @@ async def test_the_oldest_job_is_as_old_as_its_signal_however_often_it_was_put_o
     await queue.delete_queue()
 
 
-def test_every_queue_is_looked_at() -> None:
+def test_the_depth_of_every_queue_is_read() -> None:
     assert set(ALL_QUEUES) == set(storage.QUEUES)
     assert {f"{queue}-poison" for queue in WORK_QUEUES} <= set(POISON_QUEUES)
 
 
-async def test_a_signal_is_noted_once_in_a_while_and_only_its_first_try(
+async def test_a_signal_is_recorded_once_a_minute(
     insights: InsightsStorage, caplog: pytest.LogCaptureFixture
 ) -> None:
     now = 1000.0
@@ -202,7 +202,7 @@ async def test_a_signal_is_noted_once_in_a_while_and_only_its_first_try(
     control = insights.blobs.get_container_client(name)
     signals = LastSignals(control, clock=lambda: now)
     with caplog.at_level(logging.WARNING):
-        await signals.record(job())  # there is no such container
+        await signals.record(job())  # the container does not exist
     assert "was not recorded" in caplog.text
     await control.create_container()
     now += 60
