@@ -1,8 +1,7 @@
-"""The settings, read once from the environment and checked at start.
+"""Settings: read from the environment and checked once at start.
 
-Connections are written as Functions bindings understand them: `InsightsStorage__blobServiceUri` and its
-siblings for an identity, or `InsightsStorage` for a connection string. The same connection serves the
-queue triggers.
+Connections have the names that Functions bindings use: `InsightsStorage__blobServiceUri` and its siblings for an
+identity, or `InsightsStorage` for a connection string. The queue triggers use the same connection.
 """
 
 import re
@@ -13,7 +12,7 @@ from typing import Final
 from keywire.signals import callback_urls
 
 CONNECTION: Final = "InsightsStorage"
-# Of the Event Hub that Video Indexer's own log goes to, and the setting that names it.
+# The connection to the Event Hub of Video Indexer's diagnostic log, and the setting that names the hub.
 LOG_CONNECTION: Final = "VideoIndexerLog"
 LOG_EVENT_HUB: Final = "VIDEO_INDEXER_LOG_EVENT_HUB"
 
@@ -41,12 +40,12 @@ _HOST: Final = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
 
 
 class InvalidSettingsError(ValueError):
-    """Settings are missing or wrong; the message names each of them."""
+    """Settings are missing or malformed; the error names each of them and never quotes a value."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class StorageSettings:
-    """How to reach the insights storage account: by connection string, or by addresses and an identity."""
+    """The insights storage account: a connection string, or endpoints that are used with an identity."""
 
     connection_string: str | None
     blob_service_uri: str | None
@@ -55,11 +54,11 @@ class StorageSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class IdentitySettings:
-    """Who Keywire is.
+    """The app's identity.
 
     Attributes:
-        managed: Use a managed identity only; otherwise what `DefaultAzureCredential` finds.
-        client_id: Of a user-assigned managed identity; None for the system-assigned one.
+        managed: Use a managed identity only; otherwise `DefaultAzureCredential` chooses.
+        client_id: The client id of a user-assigned managed identity; None for the system-assigned one.
     """
 
     managed: bool
@@ -68,20 +67,19 @@ class IdentitySettings:
 
 @dataclass(frozen=True, kw_only=True)
 class VideoIndexerSettings:
-    """The account that is listened to.
+    """The Video Indexer account.
 
     Attributes:
-        resource_id: Its ARM resource id; also the `source` of every event.
-        account_id: Its GUID on the data plane.
-        location: Its Azure region, `westeurope` for instance.
-        language: Translate insights to this language; None leaves them as they were spoken.
+        resource_id: The account's ARM resource id; also the `source` of every event.
+        account_id: The account's GUID on the data plane.
+        location: The account's Azure region, for example `westeurope`.
+        language: Video Indexer translates the insights to this language; None leaves them as they were spoken.
         endpoint: The data plane, without a trailing slash.
         resource_manager_endpoint: Azure Resource Manager, without a trailing slash.
-        resource_manager_audience: For whom its tokens are; another than the endpoint behind a private link.
-        restricted_token: Ask with a restricted viewer's token, not with a reader's.
-        quota_share: How much of the account's request quota is ours, more than 0 and at most 1; None to ask
-            without a gate.
-        backfill_share: How much of that backfill may have at most, more than 0 and at most 1.
+        resource_manager_audience: The audience of its tokens; behind a private link it differs from the endpoint.
+        restricted_token: Request restricted viewer's tokens instead of reader's.
+        quota_share: Keywire's part of the account's quota, more than 0 and at most 1; None for no gate.
+        backfill_share: Backfill's part of `quota_share`, more than 0 and at most 1.
     """
 
     resource_id: str
@@ -98,12 +96,11 @@ class VideoIndexerSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class CallbackSettings:
-    """What callback addresses are made of.
+    """Signed callback URLs.
 
     Attributes:
-        signing_keys: The newest first; none where no addresses are signed.
-        base_url: How Video Indexer reaches this app, without a trailing slash; None where only a request
-            can tell.
+        signing_keys: The keys, newest first; empty if callback URLs are not signed.
+        base_url: The app's URL for Video Indexer, without a trailing slash; None means the host of the request.
     """
 
     signing_keys: tuple[bytes, ...] = field(repr=False)
@@ -115,10 +112,14 @@ class Settings:
     """All settings.
 
     Attributes:
-        event_grid_endpoint: Of the custom topic that gets all events besides the queue, or None.
+        storage: The insights storage account.
+        identity: The app's identity.
+        video_indexer: The Video Indexer account.
+        callback: Signed callback URLs.
+        event_grid_endpoint: The custom topic that gets every event; None for the queue only.
         erase_removed: Erase a removed video's keywords from its document and its history.
-        log_event_hub: The Event Hub that gets Video Indexer's own log, or None.
-        log_consumer_group: As which Keywire reads it.
+        log_event_hub: The Event Hub with Video Indexer's diagnostic log; None if the log is not read.
+        log_consumer_group: The consumer group for reading it.
     """
 
     storage: StorageSettings
@@ -135,7 +136,7 @@ class Settings:
         """Read and check the settings.
 
         Raises:
-            InvalidSettingsError: Names every setting that is missing or malformed, all of them at once.
+            InvalidSettingsError: Settings are missing or malformed; the error names all of them.
         """
         reader = _Reader(environment)
         resource_manager = reader.endpoint("AZURE_RESOURCE_MANAGER_ENDPOINT", "https://management.azure.com")
@@ -148,7 +149,7 @@ class Settings:
             ),
             video_indexer=VideoIndexerSettings(
                 resource_id=reader.required("VIDEO_INDEXER_RESOURCE_ID", _RESOURCE_ID, "an ARM resource id"),
-                # Its case makes no difference to Video Indexer, but to blob paths and event ids it would.
+                # Video Indexer ignores the case of the GUID; blob paths and event ids do not.
                 account_id=reader.required("VIDEO_INDEXER_ACCOUNT_ID", _GUID, "a GUID").lower(),
                 location=reader.required("VIDEO_INDEXER_LOCATION", _LOCATION, "a region such as westeurope"),
                 restricted_token=reader.checked("VIDEO_INDEXER_TOKEN", _TOKEN, "reader or restricted-viewer")
@@ -163,7 +164,7 @@ class Settings:
                 ),
             ),
             callback=_callback(reader),
-            event_grid_endpoint=reader.checked("EVENT_GRID_TOPIC_ENDPOINT", _ENDPOINT, "an https address"),
+            event_grid_endpoint=reader.checked("EVENT_GRID_TOPIC_ENDPOINT", _ENDPOINT, "an https URL"),
             erase_removed=reader.checked("ERASE_REMOVED", _SWITCH, "true or false") == "true",
             log_event_hub=_log_event_hub(reader),
             log_consumer_group=reader.checked(
@@ -171,7 +172,7 @@ class Settings:
             )
             or "$Default",
         )
-        reader.check()
+        reader.raise_if_invalid()
         return settings
 
 
@@ -197,7 +198,7 @@ def _storage(reader: "_Reader") -> StorageSettings:
             return None
         if account_name and not reader.optional(name):
             return f"https://{account_name}.{service}.core.windows.net"
-        return reader.required(name, _ENDPOINT, "an https address").rstrip("/")
+        return reader.required(name, _ENDPOINT, "an https URL").rstrip("/")
 
     return StorageSettings(
         connection_string=connection_string, blob_service_uri=uri("blob"), queue_service_uri=uri("queue")
@@ -205,10 +206,10 @@ def _storage(reader: "_Reader") -> StorageSettings:
 
 
 def _callback(reader: "_Reader") -> CallbackSettings:
-    # Azure names an app by its host alone; with a port it is Core Tools, which may well speak http.
+    # In Azure the setting is a host name. With a port it comes from Core Tools, which may use http.
     host = reader.optional("WEBSITE_HOSTNAME") or ""
     own = f"https://{host}" if _HOST.fullmatch(host) else None
-    base_url = reader.checked("CALLBACK_BASE_URL", _ENDPOINT, "an https address") or own
+    base_url = reader.checked("CALLBACK_BASE_URL", _ENDPOINT, "an https URL") or own
     return CallbackSettings(
         signing_keys=reader.signing_keys("CALLBACK_SIGNING_KEYS"), base_url=base_url and base_url.rstrip("/")
     )
@@ -216,7 +217,7 @@ def _callback(reader: "_Reader") -> CallbackSettings:
 
 def _log_event_hub(reader: "_Reader") -> str | None:
     hub = reader.checked(LOG_EVENT_HUB, _HUB, "an Event Hub's name")
-    # The host takes either; without both, it says so hours later or never.
+    # The host needs one of the two; without both, it reports the error hours later or never.
     if hub and not reader.optional(LOG_CONNECTION):
         name = f"{LOG_CONNECTION}__fullyQualifiedNamespace"
         reader.required(name, _HOST, "a host such as newsroom.servicebus.windows.net")
@@ -224,7 +225,7 @@ def _log_event_hub(reader: "_Reader") -> str | None:
 
 
 class _Reader:
-    """Reads settings and collects what is wrong with them."""
+    """Reads settings and collects all problems."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = environment
@@ -233,21 +234,21 @@ class _Reader:
     def optional(self, name: str) -> str | None:
         return self._environment.get(name, "").strip() or None
 
-    def checked(self, name: str, form: re.Pattern[str], described: str) -> str | None:
-        return self.required(name, form, described) if self.optional(name) else None
+    def checked(self, name: str, form: re.Pattern[str], description: str) -> str | None:
+        return self.required(name, form, description) if self.optional(name) else None
 
-    def required(self, name: str, form: re.Pattern[str], described: str) -> str:
+    def required(self, name: str, form: re.Pattern[str], description: str) -> str:
         value = self.optional(name)
         if value is None:
-            self._problems.append(f"{name} is missing ({described})")
+            self._problems.append(f"{name} is missing ({description})")
         elif not form.fullmatch(value):
-            self._problems.append(f"{name} is not {described}")
+            self._problems.append(f"{name} is not {description}")
         return value or ""
 
     def endpoint(self, name: str, default: str) -> str:
         if self.optional(name) is None:
             return default
-        return self.required(name, _ENDPOINT, "an https address").rstrip("/")
+        return self.required(name, _ENDPOINT, "an https URL").rstrip("/")
 
     def signing_keys(self, name: str) -> tuple[bytes, ...]:
         text = self.optional(name)
@@ -257,6 +258,6 @@ class _Reader:
             self._problems.append(f"{name} is not one or two keys: {error}")
             return ()
 
-    def check(self) -> None:
+    def raise_if_invalid(self) -> None:
         if self._problems:
             raise InvalidSettingsError("settings: " + "; ".join(self._problems))

@@ -1,9 +1,9 @@
-"""Figures and traces of a running Keywire, by OpenTelemetry's API.
+"""Metric instruments, with OpenTelemetry's API.
 
-Where they go is the process's business: to Application Insights where the Functions worker sets that up,
-to an OTLP endpoint where one is configured (see `keywire.otlp`), nowhere otherwise. Names, units and
-attributes are a contract with the alerts in `infra/` and are described in `docs/operations.md`.
-Attributes have few values: never what a video, a person or a caller is called.
+The process decides where metrics go: to Application Insights if the Functions worker sets that up, to an OTLP endpoint
+if one is configured (see `keywire.telemetry.otlp`), otherwise nowhere. Names, units and attributes are a contract with
+the alerts in `infra/`; `docs/operations.md` describes them. Attributes have few values, and never the name or id of a
+video, a person or a caller.
 """
 
 import asyncio
@@ -26,17 +26,17 @@ signals: Final = _meter.create_counter(
 extractions: Final = _meter.create_counter(
     "keywire.extractions",
     unit="{job}",
-    description="Jobs that came to an end, by signal, outcome and the video's state.",
+    description="Jobs that ended, by signal, outcome and the video's state.",
 )
 callbacks_missed: Final = _meter.create_counter(
     "keywire.callbacks.missed",
     unit="{version}",
-    description="Versions that reconciliation brought because no callback or log record did.",
+    description="Versions that reconciliation found because no callback or log record came.",
 )
 publish_lag: Final = _meter.create_histogram(
     "keywire.publish.lag",
     unit="s",
-    description="From the moment that a signal speaks of, or its arrival, to the published version.",
+    description="Time from the moment that a signal is about, or from its arrival, to the published version.",
     explicit_bucket_boundaries_advisory=[0.5, 1, 2, 5, 10, 30, 60, 300, 900, 3600, 14400, 86400],
 )
 request_duration: Final = _meter.create_histogram(
@@ -46,15 +46,15 @@ request_duration: Final = _meter.create_histogram(
     explicit_bucket_boundaries_advisory=[0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 120],
 )
 deferrals: Final = _meter.create_counter(
-    "keywire.deferrals", unit="{job}", description="Jobs that were put off, by the kind of error."
+    "keywire.deferrals", unit="{job}", description="Messages that were deferred, by the kind of error."
 )
 poison: Final = _meter.create_counter(
     "keywire.poison",
     unit="{message}",
-    description="Messages that were given up, by queue and kind of reason.",
+    description="Messages that were moved to a poison queue, by queue and kind of reason.",
 )
 events: Final = _meter.create_counter(
-    "keywire.events", unit="{event}", description="Events that were handed over, by type and destination."
+    "keywire.events", unit="{event}", description="Events that were sent, by type and destination."
 )
 reconciliation_runs: Final = _meter.create_counter(
     "keywire.reconciliation.runs", unit="{run}", description="Runs of reconciliation, by outcome."
@@ -62,36 +62,36 @@ reconciliation_runs: Final = _meter.create_counter(
 reconciliation_found: Final = _meter.create_counter(
     "keywire.reconciliation.found",
     unit="{video}",
-    description="Videos that reconciliation queued, by what was wrong with their documents.",
+    description="Jobs that reconciliation queued, by reason.",
 )
 queue_depth: Final = _meter.create_gauge(
-    "keywire.queue.depth", unit="{message}", description="Messages on a queue, about."
+    "keywire.queue.depth", unit="{message}", description="Approximate number of messages on a queue."
 )
 queue_oldest_age: Final = _meter.create_gauge(
     "keywire.queue.oldest_age", unit="s", description="Age of the oldest visible message of a queue."
 )
 health: Final = _meter.create_gauge(
-    "keywire.health", unit="1", description="1 where a check is good, else 0; `all` is the whole."
+    "keywire.health", unit="1", description="0 if a check failed, otherwise 1; `all` is the whole report."
 )
 quota_used: Final = _meter.create_gauge(
     "keywire.quota.used",
     unit="{request}",
-    description="Requests to Video Indexer that were leased in the last minute.",
+    description="Slots for requests to Video Indexer that were granted in the last minute.",
 )
 
 
 async def flush() -> None:
-    """Send the figures now, or go on without after `FLUSH_SECONDS`.
+    """Send the metrics now; stop waiting after `FLUSH_SECONDS`.
 
-    They leave once a minute, and an instance that a timer woke may be gone by then. Alerts watch what timers
-    say.
+    The SDK sends once a minute, but an instance that a timer started may end before that. Alerts need the metrics of
+    timers.
     """
-    # The API has no such operation: only an SDK that sends in intervals does.
+    # The API has no such method; an SDK that sends in intervals has it.
     send = getattr(metrics.get_meter_provider(), "force_flush", None)
     if send is None:
         return
     try:
         async with asyncio.timeout(FLUSH_SECONDS):
             await asyncio.to_thread(send)
-    except Exception as error:  # noqa: BLE001 - the SDK raises just that; no function fails by its figures
-        logger.warning("figures are not sent yet: %s", type(error).__name__)
+    except Exception as error:  # noqa: BLE001 - the SDK raises that type; metrics must not fail a function
+        logger.warning("metrics not sent yet: %s", type(error).__name__)

@@ -1,12 +1,12 @@
-"""Figures, traces and log lines to an OTLP endpoint, where the standard settings name one.
+"""Export of metrics, traces and log lines to an OTLP endpoint, if the standard settings name one.
 
-In Azure the Functions worker sends them to Application Insights and this does nothing: two set-ups would
-send everything twice. Elsewhere `OTEL_EXPORTER_OTLP_ENDPOINT` and the other settings of OpenTelemetry's
-specification say where to and how; the SDK reads them from the process's environment.
+In Azure the Functions worker exports to Application Insights, and this module does nothing; otherwise everything would
+be sent twice. Elsewhere `OTEL_EXPORTER_OTLP_ENDPOINT` and the other settings of OpenTelemetry's specification apply;
+the SDK reads them from the process's environment.
 
-`instruments` and `tracing` need the API only. The SDK and the exporters take 0.3 s of a start
-(`bench telemetry`), so they are imported only if an endpoint is set. They work in threads of their own, with
-bounded queues: a slow or unreachable endpoint costs telemetry, but neither a job nor its time.
+`instruments` and `tracing` need the API only. Importing the SDK and the exporters takes 0.3 s of a start
+(`bench telemetry`), so they are imported only if an endpoint is set. They use threads of their own and bounded queues:
+a slow or unreachable endpoint loses telemetry and delays no job.
 """
 
 import atexit
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.resources import Resource
 
 ENDPOINT: Final = "OTEL_EXPORTER_OTLP_ENDPOINT"
-WORKER_DOES_IT: Final = "PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY"
+WORKER_EXPORTS: Final = "PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY"
 SERVICE_NAME: Final = "keywire"
-# For what is left at the end of the process; an endpoint that does not answer is not waited for.
-END_SECONDS: Final = 3.0
+# How long the end of the process may be delayed to send the rest.
+SHUTDOWN_SECONDS: Final = 3.0
 
-# As the worker reads its own settings.
+# The values that the worker reads as true.
 _TRUE: Final = frozenset({"1", "true", "t", "yes", "y"})
 
 
@@ -34,16 +34,16 @@ class _Provider(Protocol):
 
 
 def is_wanted(environment: Mapping[str, str]) -> bool:
-    """Whether an endpoint is named and the worker does not send telemetry already."""
-    worker_does_it = environment.get(WORKER_DOES_IT, "").strip().lower() in _TRUE
-    return bool(environment.get(ENDPOINT, "").strip()) and not worker_does_it
+    """Return whether an endpoint is set and the worker does not export telemetry itself."""
+    worker_exports = environment.get(WORKER_EXPORTS, "").strip().lower() in _TRUE
+    return bool(environment.get(ENDPOINT, "").strip()) and not worker_exports
 
 
 def configure(environment: Mapping[str, str]) -> None:
     """Export metrics, spans and log lines; call it once in a process.
 
-    Every trace is sent unless `OTEL_TRACES_SAMPLER` says otherwise: what a caller's trace context says of
-    sampling is the caller's business. Figures are never sampled.
+    Every trace is sent unless `OTEL_TRACES_SAMPLER` is set; the sampling decision of a caller's trace context is
+    ignored. Metrics are never sampled.
     """
     from opentelemetry import metrics, trace  # noqa: PLC0415 - see the module's docstring
     from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter  # noqa: PLC0415
@@ -62,31 +62,31 @@ def configure(environment: Mapping[str, str]) -> None:
     traces = TracerProvider(resource=resource, sampler=sampler, shutdown_on_exit=False)
     traces.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     reader = PeriodicExportingMetricReader(OTLPMetricExporter())
-    figures = MeterProvider([reader], resource=resource, shutdown_on_exit=False)
+    meters = MeterProvider([reader], resource=resource, shutdown_on_exit=False)
     logs = LoggerProvider(resource=resource, shutdown_on_exit=False)
     logs.add_log_record_processor(BatchLogRecordProcessor(OTLPLogExporter()))
     trace.set_tracer_provider(traces)
-    metrics.set_meter_provider(figures)
+    metrics.set_meter_provider(meters)
     logging.getLogger(SERVICE_NAME).addHandler(_LogHandler(logs))
-    _end_in_time(traces, figures, logs)
+    _shut_down_at_exit(traces, meters, logs)
 
 
 def _resource() -> "Resource":
-    """Who speaks: one process; what the environment says of it comes first."""
+    """Return the description of this process; `OTEL_SERVICE_NAME` and resource attributes take precedence."""
     from opentelemetry.sdk.resources import OTELResourceDetector, Resource  # noqa: PLC0415
 
     return Resource.create({"service.name": SERVICE_NAME, **OTELResourceDetector().detect().attributes})
 
 
 class _LogHandler(logging.Handler):
-    """Hands log lines on, as they read, with the trace that they belong to."""
+    """Exports formatted log lines with their trace context."""
 
     def __init__(self, provider: "LoggerProvider") -> None:
         super().__init__()
         self._provider = provider
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Hand one on."""
+        """Export one log line."""
         from opentelemetry._logs import LogRecord, SeverityNumber  # noqa: PLC0415
 
         # DEBUG, INFO, WARN, ERROR and FATAL begin at 5, 9, 13, 17 and 21.
@@ -102,24 +102,24 @@ class _LogHandler(logging.Handler):
         )
 
 
-def _end_in_time(*providers: _Provider) -> None:
-    """Send what is left at the end of the process, for `END_SECONDS` altogether.
+def _shut_down_at_exit(*providers: _Provider) -> None:
+    """Send the rest at the end of the process, within `SHUTDOWN_SECONDS` for all providers.
 
-    The SDK's own way waits for each in turn, half a minute and more for an endpoint that hangs. The thread
-    starts now: at the end of the interpreter none can.
+    The SDK's own exit handlers wait for each provider in turn, which takes half a minute or more if the endpoint hangs.
+    The thread starts now, because no thread can start while the interpreter exits.
     """
-    ending, ended = threading.Event(), threading.Event()
+    exiting, sent = threading.Event(), threading.Event()
 
-    def end() -> None:
-        ending.wait()
+    def shut_down() -> None:
+        exiting.wait()
         for provider in providers:
             provider.shutdown()
-        ended.set()
+        sent.set()
 
-    threading.Thread(target=end, name="telemetry-end", daemon=True).start()
+    threading.Thread(target=shut_down, name="telemetry-shutdown", daemon=True).start()
 
     def send_rest() -> None:
-        ending.set()
-        ended.wait(END_SECONDS)
+        exiting.set()
+        sent.wait(SHUTDOWN_SECONDS)
 
     atexit.register(send_rest)

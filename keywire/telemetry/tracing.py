@@ -22,15 +22,14 @@ def span(
     traceparent: str | None = None,
     attributes: Mapping[str, str] | None = None,
 ) -> Iterator[Span]:
-    """A span around a piece of work, current while it lasts; an exception is noted in it.
+    """Run the block in a span, which is the current one and records an exception.
 
     Args:
-        name: Of the kind of work, not of the piece.
-        kind: What the work is to others.
-        traceparent: The W3C trace context that it goes on with, as a job carries one. The span of the
-            invocation, which the host began, is linked then unless it is the same. None goes on with the
-            current span.
-        attributes: By the names of OpenTelemetry's semantic conventions.
+        name: The kind of work; without ids.
+        kind: OpenTelemetry's kind of span.
+        traceparent: The W3C trace context of the parent, for example from a job. The span links to the host's
+            invocation unless that is the parent. None makes the current span the parent.
+        attributes: Attributes, named by OpenTelemetry's semantic conventions.
     """
     context, links = None, []
     if traceparent:
@@ -45,15 +44,15 @@ def span(
         yield current
 
 
-def note_answer(request: Span, status: int) -> None:
-    """Say in the span of a request how it was answered; a 4xx or 5xx is a failure of it."""
+def set_response_status(request: Span, status: int) -> None:
+    """Set the HTTP status in the span of a request; a 4xx or 5xx makes the span an error."""
     request.set_attribute("http.response.status_code", status)
     if status >= 400:
         request.set_status(StatusCode.ERROR)
 
 
 def current_traceparent() -> str | None:
-    """The W3C trace context of the current span; None where nothing is traced."""
+    """Return the W3C trace context of the current span; None if nothing is traced."""
     carrier: dict[str, str] = {}
     _PROPAGATOR.inject(carrier)
     return carrier.get("traceparent")

@@ -62,7 +62,7 @@ async def send(
                 response = await http.request(
                     method, url, params=dict(params), headers=headers, json=json, timeout=TIMEOUT
                 )
-            tracing.note_answer(request, response.status_code)
+            tracing.set_response_status(request, response.status_code)
         status = response.status_code
     except (httpx.TransportError, TimeoutError) as error:
         logger.warning("%s failed: %s", operation, type(error).__name__)

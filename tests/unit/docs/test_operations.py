@@ -120,7 +120,7 @@ def test_a_default_that_is_told_is_what_holds_without_the_setting(name: str, def
 def test_the_telemetry_settings_are_those_that_are_read() -> None:
     source = (PROJECT / "keywire" / "telemetry" / "otlp.py").read_text("utf-8")
     assert otlp.ENDPOINT in section("Settings")
-    assert otlp.WORKER_DOES_IT in section("Settings")
+    assert otlp.WORKER_EXPORTS in section("Settings")
     assert "OTEL_TRACES_SAMPLER" in source
     assert "OTEL_TRACES_SAMPLER" in section("Settings")
 

@@ -1,4 +1,4 @@
-"""Bad input to everything that reads: it is refused in the way that is documented, or it does no harm."""
+"""Property tests of everything that reads input: malformed input is refused as documented, or it is harmless."""
 
 import base64
 import json
@@ -36,12 +36,12 @@ from tests.support.builders import ACCOUNT_ID
 from tests.support.hostile import MARKER, NOT_JSON, TEXTS, VALUES, changed
 from tests.support.log_records import audit, record
 
-# Of a case that failed, however long a text in it is.
+# A failing case may have a very long text.
 pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
 
 NOW = datetime(2026, 3, 2, 9, 15, tzinfo=UTC)
 KEY = b"k" * 32
-MOST = 64 * 1024  # of a queue message, in base64
+MAX_MESSAGE = 64 * 1024  # the queue's limit, in base64
 OPERATION = "0123456789abcdef" * 2
 JOB = ExtractionJob(
     video_id="12345abcde",
@@ -71,7 +71,7 @@ ERRORS: list[dict[str, Any]] = [
 
 
 def result_of[T, E: Exception](read: Callable[[], T], *refusals: type[E]) -> T | E:
-    """What is read, or how it is refused; anything else that is raised fails the test."""
+    """Return what `read` returns, or the refusal that it raises; any other exception fails the test."""
     try:
         return read()
     except refusals as error:
@@ -79,22 +79,22 @@ def result_of[T, E: Exception](read: Callable[[], T], *refusals: type[E]) -> T |
 
 
 def fits(text: str) -> bool:
-    return len(in_base64(text)) <= MOST
+    return len(in_base64(text)) <= MAX_MESSAGE
 
 
 def in_base64(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
 
 
-def says_nothing_of_it(error: Exception) -> bool:
+def quotes_nothing(error: Exception) -> bool:
     return MARKER not in str(error) and len(str(error)) < 200
 
 
 @given(changed(JOB_FIELDS, NEWER_FIELDS))
-def test_a_message_is_a_job_that_can_be_written_again_or_no_job(body: bytes) -> None:
+def test_any_message_is_a_job_that_can_be_encoded_again_or_refused(body: bytes) -> None:
     job = result_of(lambda: jobs.decode(body), InvalidMessageError)
     if isinstance(job, InvalidMessageError):
-        assert says_nothing_of_it(job)
+        assert quotes_nothing(job)
         assert (
             not isinstance(job, NewerMessageError) or job.received_at is None or job.received_at.tzinfo is UTC
         )
@@ -105,26 +105,24 @@ def test_a_message_is_a_job_that_can_be_written_again_or_no_job(body: bytes) -> 
 
 
 @given(st.dictionaries(TEXTS, VALUES, max_size=5))
-def test_an_older_instance_loses_no_field_that_a_newer_one_wrote(later: dict[str, Any]) -> None:
+def test_unknown_fields_of_a_newer_instance_are_kept(later: dict[str, Any]) -> None:
     known = JOB_FIELDS.keys() | {"messageVersion"}
     fields = JOB_FIELDS | {name: value for name, value in later.items() if name not in known}
     try:
         body = msgspec.json.encode(fields)
     except UnicodeEncodeError:
-        return  # nor can a newer version write half a character
+        return  # a newer version cannot write a lone surrogate either
     assume(len(body) <= jobs.MAX_BYTES)
     job = result_of(lambda: jobs.decode(body), InvalidMessageError)
     if isinstance(job, InvalidMessageError):
         assert "out of range" in str(job)
         return
-    put_off = json.loads(jobs.encode(msgspec.structs.replace(job, attempts=7)))
-    assert put_off == json.loads(body) | {"attempts": 7}
+    deferred = json.loads(jobs.encode(msgspec.structs.replace(job, attempts=7)))
+    assert deferred == json.loads(body) | {"attempts": 7}
 
 
 @given(changed(JOB_FIELDS, NEWER_FIELDS), TEXTS, st.integers(0, 5))
-def test_whatever_is_given_up_fits_the_queue_and_comes_back_whole(
-    body: bytes, reason: str, tries: int
-) -> None:
+def test_any_poison_message_fits_the_queue_and_can_be_restored(body: bytes, reason: str, tries: int) -> None:
     kept = poison.encode(poison.from_body(body, reason, now=NOW, tries=tries))
     assert fits(kept)
     assert poison.original(in_base64(kept)) == body[: poison.MAX_BODY]
@@ -136,11 +134,11 @@ def test_whatever_is_given_up_fits_the_queue_and_comes_back_whole(
         assert jobs.decode(poison.original(in_base64(kept))) == job
 
 
-def test_the_longest_reason_fits_the_queue_with_the_longest_message_and_the_longest_job() -> None:
-    reason = "\x01" * 5000  # JSON writes six characters for each
-    kept = poison.encode(poison.from_body(b"\xff" * MOST, reason, now=NOW, tries=5))
+def test_the_longest_reason_with_the_longest_message_or_job_fits_the_queue() -> None:
+    reason = "\x01" * 5000  # JSON escapes each character with six
+    kept = poison.encode(poison.from_body(b"\xff" * MAX_MESSAGE, reason, now=NOW, tries=5))
     assert fits(kept)
-    assert len(kept) > 0.9 * 48 * 1024  # there is no room to spare
+    assert len(kept) > 0.9 * 48 * 1024  # the limits are not too low either
     longest = jobs.encode(JOB)[:-1] + ',"later":"'
     longest += "x" * (jobs.MAX_BYTES - len(longest) - 2) + '"}'
     job = jobs.decode(longest.encode())
@@ -150,14 +148,14 @@ def test_the_longest_reason_fits_the_queue_with_the_longest_message_and_the_long
 
 
 @given(TEXTS | NOT_JSON.map(lambda body: base64.b64encode(body).decode()))
-def test_whatever_lies_on_a_poison_queue_is_some_message(content: str) -> None:
+def test_any_content_of_a_poison_queue_gives_a_message(content: str) -> None:
     assert isinstance(poison.original(content.encode("utf-8", "replace").decode()), bytes)
 
 
 @given(changed(JOB_FIELDS, NEWER_FIELDS).map(lambda body: base64.b64encode(body).decode()) | TEXTS)
 @example("e30ß")
 @example(base64.b64encode(b'{"x":' + b"[" * 30_000).decode())
-async def test_no_message_keeps_its_queue_from_being_looked_at(content: str) -> None:
+async def test_the_depth_of_a_queue_can_be_read_with_any_message(content: str) -> None:
     class Queue:
         async def get_queue_properties(self) -> SimpleNamespace:
             return SimpleNamespace(approximate_message_count=1)
@@ -178,13 +176,13 @@ QUERIES = st.dictionaries(
 
 
 @given(QUERIES, st.none() | TEXTS)
-def test_of_a_query_a_job_has_the_id_and_nothing_else(query: dict[str, str], traceparent: str | None) -> None:
+def test_a_job_has_only_the_id_of_a_query(query: dict[str, str], traceparent: str | None) -> None:
     def read() -> object:
         return read_callback(query, job_id="j1", received_at=NOW, traceparent=traceparent)
 
     job = result_of(read, InvalidCallbackError)
     if isinstance(job, InvalidCallbackError):
-        assert says_nothing_of_it(job)
+        assert quotes_nothing(job)
     elif isinstance(job, ExtractionJob):
         assert ids.is_video_id(job.video_id)
         assert job == ExtractionJob(
@@ -196,11 +194,11 @@ TOKEN = callback_urls.issue([KEY], "cms-1", NOW + timedelta(days=1))
 
 
 @given(st.integers(0, len(TOKEN)), st.integers(0, len(TOKEN)), TEXTS | st.text(string.ascii_letters + "-_."))
-def test_nothing_but_the_token_itself_opens(start: int, end: int, pasted: str) -> None:
+def test_only_the_unchanged_token_verifies(start: int, end: int, pasted: str) -> None:
     token = TOKEN[:start] + pasted + TOKEN[end:]
     claims = result_of(lambda: callback_urls.verify([KEY], token, NOW), InvalidTokenError)
     if isinstance(claims, InvalidTokenError):
-        assert says_nothing_of_it(claims)
+        assert quotes_nothing(claims)
     else:
         assert (token, claims.reference) == (TOKEN, "cms-1")
 
@@ -218,7 +216,7 @@ REQUESTS: dict[str, tuple[Callable[[bytes], object], type[ValueError], dict[str,
 
 @pytest.mark.parametrize(("read", "refusal", "sample"), REQUESTS.values(), ids=REQUESTS)
 @given(st.data())
-def test_a_request_of_an_operator_is_understood_or_refused(
+def test_any_request_of_an_operator_is_read_or_refused(
     read: Callable[[bytes], object], refusal: type[ValueError], sample: dict[str, Any], data: st.DataObject
 ) -> None:
     body = data.draw(changed(sample))
@@ -232,7 +230,7 @@ def test_a_request_of_an_operator_is_understood_or_refused(
 
 
 @pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
-def test_a_backfill_of_a_time_that_utc_has_no_words_for_is_refused(moment: str) -> None:
+def test_a_backfill_with_a_time_outside_of_utc_is_refused(moment: str) -> None:
     with pytest.raises(InvalidBackfillError, match="out of range"):
         backfill_orders.read_request(json.dumps({"from": moment}).encode())
 
@@ -266,20 +264,20 @@ PAGES: dict[str, tuple[Callable[[bytes], Any], type[ValueError], dict[str, Any]]
 
 @pytest.mark.parametrize(("read", "refusal", "sample"), PAGES.values(), ids=PAGES)
 @given(st.data())
-def test_a_message_is_a_page_of_an_operation_that_has_an_id_or_no_page(
+def test_any_message_is_a_page_with_an_operation_id_or_refused(
     read: Callable[[bytes], Any], refusal: type[ValueError], sample: dict[str, Any], data: st.DataObject
 ) -> None:
     body = data.draw(changed(sample))
     page = result_of(lambda: read(body), refusal)
     if isinstance(page, refusal):
-        assert says_nothing_of_it(page)
+        assert quotes_nothing(page)
         return
     assert len(page.operation_id) == 32
     assert set(page.operation_id) <= set("0123456789abcdef")
     assert read(msgspec.json.encode(page)) == page
 
 
-def test_the_longest_request_for_a_rematch_still_fits_its_pages_and_their_poison() -> None:
+def test_the_longest_request_for_a_rematch_fits_its_poison_message() -> None:
     names = [f"{number:04d}" + "x" * 60 for number in range(1000)]
     with pytest.raises(InvalidRematchError, match="too many"):
         rematch_orders.read_request(json.dumps({"interests": names}).encode())
@@ -296,7 +294,7 @@ def test_every_poison_queue_can_be_replayed(name: str) -> None:
 
 
 @given(changed({"records": [record(), audit(), record()]}, {"records": record()}, record()))
-def test_a_message_of_the_log_is_jobs_and_reasons(body: bytes) -> None:
+def test_any_message_of_the_log_is_jobs_and_reasons(body: bytes) -> None:
     readings = indexing_log.read_message(
         body, account_id=ACCOUNT_ID, received_at=NOW, traceparent=None, new_job_id=lambda: "j1"
     )
@@ -310,7 +308,7 @@ def test_a_message_of_the_log_is_jobs_and_reasons(body: bytes) -> None:
 
 
 def document_of(content: Content) -> documents.KeywordDocument:
-    """The document that it becomes, read back."""
+    """Return the document of a content, encoded and decoded again."""
     document = documents.build(
         content,
         account_id=ACCOUNT_ID,
@@ -325,18 +323,18 @@ def document_of(content: Content) -> documents.KeywordDocument:
 @given(changed(INDEX, FAILED, INDEX["videos"][0]["insights"]))
 @example(json.dumps(INDEX | {"durationInSeconds": 10**400}).encode())
 @example(b'{"name":' + b"[" * 100_000 + b"]" * 100_000 + b"}")
-def test_an_answer_is_an_index_that_becomes_a_document_or_an_error_that_says_what_to_do(body: bytes) -> None:
+def test_any_answer_becomes_a_document_or_a_typed_error(body: bytes) -> None:
     content = result_of(lambda: read_content(index.parse(body)), TransientError, UnusableError)
     if isinstance(content, Content):
         document = document_of(content)
         assert len(documents.keywords_of(document)) == len(document.keywords)
     else:
-        assert says_nothing_of_it(content)
+        assert quotes_nothing(content)
 
 
 @given(changed(KEYWORD, bodies=False))
 @example(json.dumps(KEYWORD | {"confidence": 10**400}).encode())
-def test_a_keyword_that_can_not_be_used_costs_no_other(odd: bytes) -> None:
+def test_an_unusable_keyword_does_not_affect_others(odd: bytes) -> None:
     good = json.dumps(KEYWORD).encode()
     body = builders.index(["first", "odd", "last"]).replace(b'"first"', good).replace(b'"last"', good)
     content = read_content(index.parse(body.replace(b'"odd"', odd)))
@@ -345,10 +343,10 @@ def test_a_keyword_that_can_not_be_used_costs_no_other(odd: bytes) -> None:
 
 
 @given(changed(LIST), st.integers(0, 10**6), st.integers(1, 1000))
-def test_an_answer_is_a_page_of_videos_or_transient(body: bytes, skip: int, page_size: int) -> None:
+def test_any_answer_is_a_page_of_videos_or_a_transient_error(body: bytes, skip: int, page_size: int) -> None:
     page = result_of(lambda: listing.parse(body, skip=skip, page_size=page_size), TransientError)
     if isinstance(page, TransientError):
-        assert says_nothing_of_it(page)
+        assert quotes_nothing(page)
         return
     assert all(ids.is_video_id(video.id) for video in page.videos)
     assert page.next_skip is None or page.next_skip > skip
@@ -364,13 +362,11 @@ SOON = st.integers(1, 400).map(lambda digits: f'{{"message": "Try again in {"9" 
 @example(429, None, b'{"message": "try again in ' + b"9" * 400 + b' seconds"}')
 @example(400, None, b"[" * 100_000)
 @example(400, None, json.dumps({"ErrorType": f"{MARKER}\r\n"}).encode())
-def test_any_other_answer_is_an_error_and_its_job_goes_on_or_is_given_up(
-    status: int, wait: str | None, body: bytes
-) -> None:
+def test_any_error_answer_defers_or_dead_letters_the_job(status: int, wait: str | None, body: bytes) -> None:
     headers = httpx.Headers({} if wait is None else {"retry-after": wait.encode("utf-8", "replace")})
     error = errors.from_response("GetVideoIndex", status, headers, body)
     assert isinstance(error, VideoIndexerError)
-    assert says_nothing_of_it(error)
+    assert quotes_nothing(error)
     assert str(error).isprintable()
     decision = retry_policy.decide(JOB, error, now=NOW, jitter=lambda: 1.0)
     if isinstance(decision, retry_policy.Defer):

@@ -1,4 +1,4 @@
-"""An id of a video, an account or an operation never leaves its place in a path or an address."""
+"""Property tests of paths: the id of a video, an account or an operation never changes the path around it."""
 
 import base64
 from collections.abc import Mapping
@@ -50,11 +50,11 @@ def container(name: str) -> ContainerClient:
     return ContainerClient("https://insights.blob.core.windows.net", name)
 
 
-def places(url: str) -> list[str]:
-    """The parts of a URL's path, as whoever gets it reads them; nothing comes after the path."""
+def segments(url: str) -> list[str]:
+    """Return the decoded segments of a URL's path; the URL has no query and no fragment."""
     split = urlsplit(url)
     assert (split.query, split.fragment) == ("", "")
-    assert "%" not in split.path  # nothing that could be decoded once more
+    assert "%" not in split.path  # nothing that a server could decode again
     parts = unquote(split.path).split("/")[1:]
     assert not {"", ".", ".."} & set(parts)
     return parts
@@ -72,26 +72,26 @@ def document_of(video_id: str) -> KeywordDocument:
 
 
 @given(VIDEO_IDS)
-def test_a_video_keeps_to_its_blobs(video_id: str) -> None:
+def test_the_blobs_of_a_video_stay_in_its_folders(video_id: str) -> None:
     if not ids.is_video_id(video_id):
         return
     current = CurrentDocuments(container("keywords"), ACCOUNT_ID)
     history = History(container("keywords-history"), ACCOUNT_ID)
-    assert places(current._document(video_id).url) == ["keywords", ACCOUNT_ID, f"{video_id}.json"]
+    assert segments(current._document(video_id).url) == ["keywords", ACCOUNT_ID, f"{video_id}.json"]
     assert video_id_of(f"{ACCOUNT_ID}/{video_id}.json") == video_id
     document = document_of(video_id)
     version = f"000001-{document.content_hash[:12]}.json"
-    assert places(history.version_url(document)) == ["keywords-history", ACCOUNT_ID, video_id, version]
+    assert segments(history.version_url(document)) == ["keywords-history", ACCOUNT_ID, video_id, version]
 
 
 @given(TEXTS | st.lists(VIDEO_IDS, max_size=4).map(lambda parts: f"{'/'.join(parts)}.json"))
-def test_a_blob_is_a_videos_document_only_in_that_place(name: str) -> None:
+def test_only_a_blob_at_the_path_of_a_document_is_one(name: str) -> None:
     video_id = video_id_of(name)
     assert video_id is None or name.split("/")[1:] == [f"{video_id}.json"]
 
 
 class Identity:
-    """Whoever asks, gets in."""
+    """A credential that always returns a token."""
 
     async def get_token(self, *scopes: str, **_: object) -> AccessToken:
         return AccessToken("token", FAR_OFF)
@@ -106,8 +106,8 @@ class Identity:
         return
 
 
-async def asked_for(video_id: str) -> httpx.Request:
-    """The request for a video's index."""
+async def request_for(video_id: str) -> httpx.Request:
+    """Return the request for a video's index."""
     seen: list[httpx.Request] = []
     claims = base64.urlsafe_b64encode(msgspec.json.encode({"exp": FAR_OFF})).decode().rstrip("=")
 
@@ -127,10 +127,10 @@ async def asked_for(video_id: str) -> httpx.Request:
 
 
 @given(VIDEO_IDS)
-async def test_a_video_keeps_to_its_place_in_a_request(video_id: str) -> None:
+async def test_a_request_for_a_video_stays_on_its_path(video_id: str) -> None:
     if not ids.is_video_id(video_id):
         return
-    request = await asked_for(video_id)
+    request = await request_for(video_id)
     assert request.url.raw_path.partition(b"?")[0].decode() == (
         f"/westeurope/Accounts/{ACCOUNT_ID}/Videos/{video_id}/Index"
     )
@@ -142,18 +142,18 @@ async def test_a_video_keeps_to_its_place_in_a_request(video_id: str) -> None:
 
 
 @given(ACCOUNT_IDS)
-def test_an_account_is_a_guid_or_the_app_does_not_start(account_id: str) -> None:
+def test_an_account_id_is_a_guid_or_the_app_does_not_start(account_id: str) -> None:
     environment: Mapping[str, str] = ENVIRONMENT | {"VIDEO_INDEXER_ACCOUNT_ID": account_id}
     try:
         account = Settings.from_environment(environment).video_indexer.account_id
     except InvalidSettingsError:
         return
     current = CurrentDocuments(container("keywords"), account)
-    assert places(current._document("a").url) == ["keywords", account_id.strip().lower(), "a.json"]
+    assert segments(current._document("a").url) == ["keywords", account_id.strip().lower(), "a.json"]
 
 
 class Control:
-    """Notes which blobs are asked for."""
+    """A container client that records the names of the blobs."""
 
     def __init__(self) -> None:
         self.names: list[str] = []
@@ -167,7 +167,7 @@ class Control:
 
 
 @given(OPERATION_IDS, st.integers())
-async def test_an_operation_keeps_to_its_folder(operation_id: str, page: int) -> None:
+async def test_the_notes_of_an_operation_stay_in_its_folder(operation_id: str, page: int) -> None:
     if not ids.is_operation_id(operation_id):
         with pytest.raises(msgspec.ValidationError):
             msgspec.convert(operation_id, ids.OperationId)

@@ -1,4 +1,4 @@
-"""The settings and what is said when they are wrong."""
+"""Settings: what is read, and the error about missing and malformed ones."""
 
 import base64
 
@@ -20,7 +20,7 @@ COMPLETE = {
 KEY = base64.b64encode(b"k" * 32).decode()
 
 
-def test_a_deployment_needs_no_more_than_addresses_and_an_identity() -> None:
+def test_endpoints_an_identity_and_the_account_are_enough() -> None:
     settings = Settings.from_environment(COMPLETE)
     assert settings.storage.queue_service_uri == "https://insights.queue.core.windows.net"
     assert settings.storage.connection_string is None
@@ -33,7 +33,7 @@ def test_a_deployment_needs_no_more_than_addresses_and_an_identity() -> None:
     assert settings.callback.base_url is None
 
 
-def test_all_that_is_missing_is_named_at_once() -> None:
+def test_all_missing_settings_are_named_in_one_error() -> None:
     with pytest.raises(InvalidSettingsError) as raised:
         Settings.from_environment({})
     for name in COMPLETE.keys() - {"InsightsStorage__credential", "InsightsStorage__clientId"}:
@@ -78,7 +78,7 @@ def test_a_malformed_setting_is_named_without_its_value(name: str, value: str) -
         assert f" {part}" not in str(raised.value)
 
 
-def test_all_of_the_quota_is_ours_unless_said_otherwise_and_half_of_it_backfills() -> None:
+def test_the_default_share_is_the_whole_quota_and_half_of_it_for_backfill() -> None:
     account = Settings.from_environment(COMPLETE).video_indexer
     assert (account.quota_share, account.backfill_share) == (1.0, 0.5)
     shares = {"VIDEO_INDEXER_QUOTA_SHARE": ".25", "VIDEO_INDEXER_BACKFILL_SHARE": "1"}
@@ -89,32 +89,32 @@ def test_all_of_the_quota_is_ours_unless_said_otherwise_and_half_of_it_backfills
     assert (account.quota_share, account.backfill_share) == (None, 0.05)
 
 
-def test_the_credential_may_be_spelled_as_the_host_takes_it() -> None:
+def test_the_credential_is_read_in_any_case() -> None:
     settings = Settings.from_environment(COMPLETE | {"InsightsStorage__credential": "ManagedIdentity"})
     assert settings.identity.managed
 
 
-def test_the_case_of_the_account_id_makes_no_second_archive() -> None:
+def test_the_account_id_is_in_lower_case() -> None:
     account_id = COMPLETE["VIDEO_INDEXER_ACCOUNT_ID"]
     settings = Settings.from_environment(COMPLETE | {"VIDEO_INDEXER_ACCOUNT_ID": account_id.upper()})
     assert settings.video_indexer.account_id == account_id
 
 
-def test_a_connection_string_takes_the_place_of_the_addresses() -> None:
+def test_a_connection_string_replaces_the_endpoints() -> None:
     environment = {name: value for name, value in COMPLETE.items() if "__" not in name}
     settings = Settings.from_environment(environment | {"InsightsStorage": "UseDevelopmentStorage=true"})
     assert settings.storage.connection_string == "UseDevelopmentStorage=true"
     assert settings.storage.blob_service_uri is None
 
 
-def test_an_account_name_stands_for_the_public_clouds_addresses() -> None:
+def test_an_account_name_gives_the_public_clouds_endpoints() -> None:
     environment = {name: value for name, value in COMPLETE.items() if not name.endswith("ServiceUri")}
     settings = Settings.from_environment(environment | {"InsightsStorage__accountName": "insights"})
     assert settings.storage.blob_service_uri == "https://insights.blob.core.windows.net"
     assert settings.storage.queue_service_uri == "https://insights.queue.core.windows.net"
 
 
-def test_two_signing_keys_may_be_in_force_and_are_never_shown() -> None:
+def test_two_signing_keys_are_read_and_never_shown() -> None:
     newest = base64.b64encode(b"n" * 32).decode()
     settings = Settings.from_environment(COMPLETE | {"CALLBACK_SIGNING_KEYS": f"{newest}, {KEY}"})
     assert settings.callback.signing_keys == (b"n" * 32, b"k" * 32)
@@ -132,16 +132,16 @@ def test_two_signing_keys_may_be_in_force_and_are_never_shown() -> None:
             {"CALLBACK_BASE_URL": "https://media.example", "WEBSITE_HOSTNAME": "keywire.azurewebsites.net"},
             "https://media.example",
         ),
-        ({"WEBSITE_HOSTNAME": "localhost:7071"}, None),  # Core Tools: perhaps http, the request knows
+        ({"WEBSITE_HOSTNAME": "localhost:7071"}, None),  # Core Tools: only the request says http or https
     ],
 )
-def test_video_indexer_calls_back_where_the_app_is_reached(
+def test_the_base_url_of_callbacks_is_the_setting_or_the_apps_host(
     environment: dict[str, str], base_url: str | None
 ) -> None:
     assert Settings.from_environment(COMPLETE | environment).callback.base_url == base_url
 
 
-def test_the_log_is_listened_to_only_where_its_event_hub_is_named() -> None:
+def test_the_log_is_read_only_if_its_event_hub_is_set() -> None:
     settings = Settings.from_environment(COMPLETE)
     assert settings.log_event_hub is None
     named = {"VIDEO_INDEXER_LOG_EVENT_HUB": "indexing-log"}
@@ -155,7 +155,7 @@ def test_the_log_is_listened_to_only_where_its_event_hub_is_named() -> None:
     ).log_event_hub
 
 
-def test_an_event_hub_without_its_namespace_is_an_error() -> None:
+def test_an_event_hub_without_a_namespace_is_an_error() -> None:
     with pytest.raises(InvalidSettingsError, match="VideoIndexerLog__fullyQualifiedNamespace is missing"):
         Settings.from_environment(COMPLETE | {"VIDEO_INDEXER_LOG_EVENT_HUB": "indexing-log"})
 

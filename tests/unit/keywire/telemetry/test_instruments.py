@@ -1,4 +1,4 @@
-"""What telemetry says and when it is set up; that it leaves the app is seen in the integration tests."""
+"""Telemetry: when it is exported, and the spans. Integration tests check what a receiver gets."""
 
 import json
 import os
@@ -21,10 +21,10 @@ from tests.support.infra_variants import app_settings, deployments
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 PARENT = "00f067aa0ba902b7"
-# As a host sends it that records nothing itself.
+# The host's own trace is not sampled.
 TRACEPARENT = f"00-{TRACE}-{PARENT}-00"
 
-# Says something by each of the three ways, and ends.
+# A process that writes a span, a metric and a log line, and ends.
 SPEAKER = """
 import logging, os
 from keywire.telemetry import instruments, otlp, tracing
@@ -38,7 +38,7 @@ with tracing.span("work", traceparent=os.environ.get("TRACEPARENT")):
 
 @pytest.fixture
 def spans(monkeypatch: pytest.MonkeyPatch) -> InMemorySpanExporter:
-    """What ends up in the exporter, with a provider that is nobody else's."""
+    """An exporter of all spans, with a tracer provider for one test."""
     exporter = InMemorySpanExporter()
     provider = TracerProvider(sampler=ALWAYS_ON, shutdown_on_exit=False)
     provider.add_span_processor(SimpleSpanProcessor(exporter))
@@ -52,7 +52,7 @@ def one(spans: InMemorySpanExporter, name: str) -> ReadableSpan:
 
 
 def speak(**environment: str) -> tuple[float, str]:
-    """Run the speaker; how long it took from its last word on, and what it logged."""
+    """Run the speaker; return how long its exit took, and its log."""
     timed = SPEAKER + "import time; print(time.time(), flush=True)\n"
     process = subprocess.run(
         [sys.executable, "-c", timed],
@@ -76,22 +76,28 @@ def speak(**environment: str) -> tuple[float, str]:
             (
                 {
                     "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318",
-                    "PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY": said,
+                    "PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY": value,
                 },
                 wanted,
             )
-            for said, wanted in [("true", False), (" TRUE", False), ("1", False), ("false", True), ("", True)]
+            for value, wanted in [
+                ("true", False),
+                (" TRUE", False),
+                ("1", False),
+                ("false", True),
+                ("", True),
+            ]
         ),
     ],
 )
-def test_telemetry_is_set_up_where_an_endpoint_is_named_and_the_worker_does_not_do_it(
+def test_telemetry_is_exported_if_an_endpoint_is_set_and_the_worker_does_not_export(
     environment: dict[str, str], wanted: bool
 ) -> None:
     assert otlp.is_wanted(environment) is wanted
 
 
 def test_a_start_without_telemetry_imports_no_sdk() -> None:
-    """The API alone: the SDK and the exporters cost a cold start."""
+    """Only the API: the SDK and the exporters make a cold start slower."""
     code = (
         "import json, sys, keywire.telemetry.otlp, keywire.telemetry.instruments, keywire.telemetry.tracing;"
         "print(json.dumps(list(sys.modules)))"
@@ -102,20 +108,20 @@ def test_a_start_without_telemetry_imports_no_sdk() -> None:
     assert "opentelemetry.trace" in imported
 
 
-def test_a_span_goes_on_with_a_trace_that_somebody_else_began(spans: InMemorySpanExporter) -> None:
+def test_a_span_continues_the_trace_of_a_traceparent(spans: InMemorySpanExporter) -> None:
     with tracing.span("extract", kind="consumer", traceparent=TRACEPARENT):
-        said = tracing.current_traceparent()
+        current = tracing.current_traceparent()
     span = one(spans, "extract")
     assert span.context is not None
     assert span.parent is not None
     assert f"{span.context.trace_id:032x}" == TRACE
     assert f"{span.parent.span_id:016x}" == PARENT
     assert span.kind is trace.SpanKind.CONSUMER
-    assert said is not None
-    assert said.startswith(f"00-{TRACE}-{span.context.span_id:016x}-")
+    assert current is not None
+    assert current.startswith(f"00-{TRACE}-{span.context.span_id:016x}-")
 
 
-def test_the_invocation_is_linked_to_work_that_goes_on_with_another_trace(
+def test_a_span_of_another_trace_links_to_the_invocation(
     spans: InMemorySpanExporter,
 ) -> None:
     with tracing.span("invocation"), tracing.span("extract", traceparent=TRACEPARENT):
@@ -125,7 +131,7 @@ def test_the_invocation_is_linked_to_work_that_goes_on_with_another_trace(
     assert [link.context.span_id for link in one(spans, "extract").links] == [invocation.span_id]
 
 
-def test_the_invocation_is_not_linked_to_work_that_goes_on_with_it(spans: InMemorySpanExporter) -> None:
+def test_a_span_of_the_invocations_trace_has_no_link(spans: InMemorySpanExporter) -> None:
     with (
         tracing.span("invocation"),
         tracing.span("callback", traceparent=tracing.current_traceparent()),
@@ -139,7 +145,7 @@ def test_the_invocation_is_not_linked_to_work_that_goes_on_with_it(spans: InMemo
 
 
 @pytest.mark.parametrize("nothing", [None, ""])
-def test_a_span_without_a_trace_context_goes_on_with_the_current_one(
+def test_a_span_without_a_trace_context_is_a_child_of_the_current_one(
     spans: InMemorySpanExporter, nothing: str | None
 ) -> None:
     with tracing.span("outer"), tracing.span("inner", traceparent=nothing):
@@ -147,13 +153,13 @@ def test_a_span_without_a_trace_context_goes_on_with_the_current_one(
     assert one(spans, "inner").parent == one(spans, "outer").context
 
 
-def test_what_carries_no_trace_context_begins_a_trace(spans: InMemorySpanExporter) -> None:
+def test_an_invalid_traceparent_starts_a_new_trace(spans: InMemorySpanExporter) -> None:
     with tracing.span("extract", traceparent="not a traceparent"):
         pass
     assert one(spans, "extract").parent is None
 
 
-def test_where_nothing_is_traced_the_trace_context_passes_through() -> None:
+def test_without_an_sdk_the_trace_context_passes_through() -> None:
     assert tracing.current_traceparent() is None
     with tracing.span("extract", traceparent=TRACEPARENT):
         assert tracing.current_traceparent() == TRACEPARENT
@@ -168,41 +174,41 @@ def test_where_nothing_is_traced_the_trace_context_passes_through() -> None:
         (503, trace.StatusCode.ERROR),
     ],
 )
-def test_a_request_that_was_refused_is_a_failure_of_its_span(
+def test_an_error_status_makes_the_span_an_error(
     spans: InMemorySpanExporter, status: int, code: trace.StatusCode
 ) -> None:
     with tracing.span("GetVideoIndex", kind="client", attributes={"peer.service": "video-indexer"}) as span:
-        tracing.note_answer(span, status)
+        tracing.set_response_status(span, status)
     ended = one(spans, "GetVideoIndex")
     assert ended.status.status_code is code
     assert ended.attributes == {"peer.service": "video-indexer", "http.response.status_code": status}
 
 
-async def test_there_is_nothing_to_send_where_nothing_is_set_up() -> None:
+async def test_flush_does_nothing_without_an_sdk() -> None:
     await instruments.flush()
 
 
-def test_an_endpoint_that_is_gone_costs_no_time_and_no_secret_is_logged() -> None:
+def test_an_unreachable_endpoint_does_not_delay_the_exit_and_no_secret_is_logged() -> None:
     took, log = speak(
-        OTEL_EXPORTER_OTLP_ENDPOINT="http://somebody:p4ssw0rd@127.0.0.1:9",
+        OTEL_EXPORTER_OTLP_ENDPOINT="http://user:p4ssw0rd@127.0.0.1:9",
         OTEL_EXPORTER_OTLP_HEADERS="api-key=s3cret",
     )
-    assert took < otlp.END_SECONDS + 2
+    assert took < otlp.SHUTDOWN_SECONDS + 2
     assert "something went wrong" in log
     assert "p4ssw0rd" not in log
     assert "s3cret" not in log
 
 
-def test_an_endpoint_that_hangs_is_not_waited_for() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:  # takes connections and never answers
+def test_an_endpoint_that_hangs_does_not_delay_the_exit() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:  # accepts connections and never answers
         took, _ = speak(OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{server.getsockname()[1]}")
-    assert took < otlp.END_SECONDS + 2
+    assert took < otlp.SHUTDOWN_SECONDS + 2
 
 
-def test_a_deployment_sets_what_the_local_stack_sets() -> None:
+def test_a_deployment_has_the_telemetry_settings_of_the_local_stack() -> None:
     for name, deployment in deployments().items():
         assert AZURE_SETTINGS.items() <= app_settings(deployment).items(), name
 
 
-def test_the_host_sends_its_own_telemetry_by_opentelemetry_too() -> None:
+def test_the_host_uses_opentelemetry_for_its_own_telemetry() -> None:
     assert json.loads((PROJECT / "host.json").read_text())["telemetryMode"] == "OpenTelemetry"
