@@ -42,7 +42,7 @@ class PoisonMessage(msgspec.Struct, frozen=True, kw_only=True, rename="camel", o
 
 
 class PoisonQueue:
-    """A poison queue.
+    """Sends messages to one poison queue.
 
     Args:
         queue: A client that encodes its messages with base64.
@@ -117,5 +117,5 @@ def from_base64(content: str) -> bytes:
 
 
 def _truncated(reason: str) -> str:
-    # An exception's text may hold half a surrogate pair, which can't be encoded.
+    # An exception's text may hold a lone surrogate, which cannot be encoded.
     return reason[:MAX_REASON].encode("utf-8", "replace").decode()

@@ -28,7 +28,7 @@ logger: Final = logging.getLogger(__name__)
 
 
 class BackfillPages:
-    """The use case.
+    """Processes the pages of backfills.
 
     Args:
         sweep: Compares pages and queues jobs.

@@ -121,7 +121,7 @@ def read_request(body: bytes) -> ReplayRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class Replay:
-    """The use case.
+    """Queues the jobs of replays, and records each replay.
 
     Attributes:
         queue: Returns the queue of a name.

@@ -71,7 +71,7 @@ class RematchVideos(Protocol):
 
 
 class Reconciliation:
-    """The use case.
+    """Runs the sweeps that are due, in one run at a time among all instances.
 
     Args:
         sweep: Compares pages and queues jobs.

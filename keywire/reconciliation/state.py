@@ -100,7 +100,7 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """The state.
+    """What a run has to know of the runs before it.
 
     Attributes:
         watermark: When the last completed sweep began (UTC).
@@ -198,7 +198,7 @@ class StateFile:
             logger.warning("%s cannot be read, a full sweep follows: %s", RECONCILIATION_BLOB, error)
 
     async def write(self, state: State) -> None:
-        """Write the state.
+        """Write the state if no other run wrote it since it was read.
 
         Raises:
             ConflictError: Another run wrote it since.

@@ -81,7 +81,7 @@ def read_message(
     traceparent: str | None,
     new_job_id: Callable[[], str],
 ) -> list[Signal | Ignored | FailedRecord]:
-    """Read each record of a message by itself.
+    """Return what each record of a message is, read by itself.
 
     Args:
         body: `{"records": [...]}`, a list of records, or a single record: a replay reads unreadable records again.

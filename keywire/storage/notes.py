@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Note[T: msgspec.Struct]:
-    """A note of one type.
+    """Reads and replaces one note.
 
     Args:
         blob: The note's blob.
