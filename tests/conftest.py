@@ -24,9 +24,9 @@ REAL_INDEXES = Path(
 
 
 # A busy machine is no reason to fail, nor is a case that takes its time.
-_PATIENT = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large]}
-settings.register_profile("ci", max_examples=100, derandomize=True, **_PATIENT)
-settings.register_profile("nightly", max_examples=2000, print_blob=True, **_PATIENT)
+_PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+settings.register_profile("ci", _PATIENT, max_examples=100, derandomize=True)
+settings.register_profile("nightly", _PATIENT, max_examples=2000, print_blob=True)
 settings.load_profile(os.environ.get("KEYWIRE_FUZZ") or "ci")
 
 

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -87,7 +88,7 @@ def test_a_ratio_compares_what_saw_the_same_machine() -> None:
 
 
 @pytest.mark.parametrize(("relation", "met"), [("<=", True), (">=", False)])
-def test_an_aim_is_a_bound(relation: str, met: bool) -> None:
+def test_an_aim_is_a_bound(relation: Literal["<=", ">="], met: bool) -> None:
     assert Aim(relation, 2.0).is_met(1.5) is met
 
 

@@ -3,7 +3,6 @@
 import base64
 import json
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +20,12 @@ PAGE = (PROJECT / "docs" / "consume.md").read_text("utf-8")
 SNIPPETS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 
 
-def run(name: str) -> Callable[..., Any]:
+def run(name: str) -> Any:
     """What the snippet that defines `name` makes of it."""
     (snippet,) = [text for text in SNIPPETS if f"def {name}(" in text]
     scope: dict[str, Any] = {}
     exec(compile(snippet, "docs/consume.md", "exec"), scope)
-    found: Callable[..., Any] = scope[name]
-    return found
+    return scope[name]
 
 
 async def sent(world: World) -> list[bytes]:

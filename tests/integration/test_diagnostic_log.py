@@ -17,6 +17,7 @@ from local.stack import LocalStack
 from tests.support.builders import index, keyword
 from tests.support.log_records import audit, of_video, record
 from tests.support.on_stack import NOBODY, document, event, indexed, upload
+from tests.support.queue_messages import never_expires
 from tests.support.scripted_queue import scripted_queue
 from tests.support.waiting import eventually
 
@@ -55,8 +56,7 @@ async def poison(stack: LocalStack, reason: str) -> dict[str, Any]:
         async for message in queue.receive_messages(messages_per_page=32, visibility_timeout=1):
             found: dict[str, Any] = json.loads(base64.b64decode(message.content, validate=True))
             if found["reason"] == reason:
-                assert message.expires_on is not None
-                assert message.expires_on.year == 9999
+                assert never_expires(message)
                 await queue.delete_message(message)
                 return found
         return None

@@ -14,15 +14,13 @@ from emulators.framework.checkout import PROJECT
 from local import serve
 from local.stack import LocalStack
 from tests.support import documentation
-from tests.support.documentation import Block, dev
+from tests.support.documentation import Block
 from tests.support.openapi_document import operations
 from tools import openapi, schemas
 
 BLOCKS = [block for page in documentation.pages() for block in page.blocks]
 TO_RUN = [block for block in BLOCKS if block.info == "sh run"]
 REQUESTS = PROJECT / "tests" / "requests.http"
-# Their help costs nothing; the others take no arguments of their own.
-WITH_HELP = ("demo", "stack", "bench", "chaos", "schemas", "interests")
 
 
 @pytest.fixture
@@ -84,25 +82,6 @@ async def test_interests_say_what_is_shown(arguments: list[str], said: str) -> N
 
 def test_an_example_with_interests_is_run() -> None:
     assert INTERESTS
-
-
-async def test_help_is_help() -> None:
-    async def ask(*words: str) -> None:
-        code, output = await run(sys.executable, "dev.py", *words, "--help")
-        assert code == 0, output
-        assert " ".join(("dev.py", *words)) in output
-
-    await asyncio.gather(ask(), *(ask(name) for name in WITH_HELP))
-
-
-def test_every_command_with_arguments_has_help() -> None:
-    found = set()
-    for name, (module, _) in dev().COMMANDS.items():
-        if module and module != ("pytest",):
-            path = PROJECT.joinpath(*module[0].split("."))
-            source = path / "__main__.py" if path.is_dir() else path.with_suffix(".py")
-            found |= {name} if "ArgumentParser(" in source.read_text("utf-8") else set()
-    assert found == set(WITH_HELP)
 
 
 async def test_schemas_are_written_as_they_are_checked_in() -> None:

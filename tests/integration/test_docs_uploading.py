@@ -32,7 +32,7 @@ async def http(stack: LocalStack) -> AsyncIterator[httpx.AsyncClient]:
 
 def snippet(language: str) -> str:
     (found,) = re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
-    return found
+    return str(found)
 
 
 async def signed_in() -> str:

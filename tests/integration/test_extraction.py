@@ -251,7 +251,7 @@ async def test_an_answer_that_is_older_than_one_that_changed_nothing_never_wins(
 
 
 async def test_a_version_that_lost_a_race_is_discarded_once_its_number_is_taken(
-    insights: InsightsStorage,
+    insights: InsightsStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with World(insights, A) as world:
         await world.run()
@@ -270,7 +270,7 @@ async def test_a_version_that_lost_a_race_is_discarded_once_its_number_is_taken(
                 await be_overtaken(2)
             return body
 
-        overtaken.outbox.history.create_version = write_and_be_overtaken  # type: ignore[method-assign]
+        monkeypatch.setattr(overtaken.outbox.history, "create_version", write_and_be_overtaken)
         world.source.body = B
         assert await overtaken.extract(job()) is Outcome.UNCHANGED
         versions = [name for name in await world.history() if re.fullmatch(r"\d+-\w+\.json", name)]
@@ -288,7 +288,7 @@ class LoserEnds:
         return getattr(self._container, name)
 
     def get_blob_client(self, name: str) -> Any:
-        blob = self._container.get_blob_client(name)
+        blob: Any = self._container.get_blob_client(name)
         upload = blob.upload_blob
 
         async def upload_and_lose(*arguments: Any, **options: Any) -> Any:
@@ -298,7 +298,7 @@ class LoserEnds:
                 await blob.delete_blob()
                 raise
 
-        blob.upload_blob = upload_and_lose  # type: ignore[method-assign]
+        blob.upload_blob = upload_and_lose
         return blob
 
 

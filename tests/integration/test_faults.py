@@ -29,7 +29,7 @@ async def faulty(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Loca
     settings = json.loads((PROJECT / "host.json").read_text())
     settings["extensions"]["queues"] |= {"visibilityTimeout": "00:00:01"}
     (app / "host.json").write_text(json.dumps(settings))
-    emulator = {"indexing_seconds": 0.0, "requests_per_second": None, "requests_per_minute": None}
+    emulator = replace(ACCOUNT, indexing_seconds=0.0, requests_per_second=None, requests_per_minute=None)
     # Jobs come from these tests only.
     without = {
         "function:reconciliation": 0,
@@ -40,7 +40,7 @@ async def faulty(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Loca
     faulty = LocalStack(
         app_directory=app,
         settings={"VIDEO_INDEXER_QUOTA_SHARE": "off"},
-        emulator=replace(ACCOUNT, **emulator),
+        emulator=emulator,
         instances=without,
     )
     async with faulty as running:
@@ -78,7 +78,8 @@ async def test_jobs_in_flight_do_not_wait_for_each_other(faulty: LocalStack, htt
     await asyncio.gather(*(call_back(faulty, http, video_id) for video_id in slow))
 
     async def all_hang() -> bool:
-        return (await http.get(f"{faulty.video_indexer_url}/emulator/faults")).json() == []
+        left: list[Any] = (await http.get(f"{faulty.video_indexer_url}/emulator/faults")).json()
+        return left == []
 
     await eventually(all_hang, "every slow job waits for its answer", faulty.host.logs)
     await call_back(faulty, http, quick)

@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -403,7 +404,7 @@ async def test_a_list_in_a_queue_output_is_one_message_for_each_item(
     response = await client.post("/api/enqueue", content="\n".join(json.dumps({"id": job}) for job in jobs))
     assert (response.status_code, response.text) == (200, "sent")
     for job in jobs:
-        await eventually(lambda job=job: probe.records("done", job), "each item is done", host.logs)
+        await eventually(partial(probe.records, "done", job), "each item is done", host.logs)
 
 
 async def test_a_failing_message_is_tried_and_then_moved_to_the_poison_queue_as_it_is(
@@ -714,7 +715,7 @@ async def test_an_event_hub_function_runs_by_hand(hubs: tuple[FunctionsHost, Pat
     async with httpx.AsyncClient(base_url=host.url) as client:
         for name in ("many", "single"):
             assert await run_by_hand(client, name, "by hand") == 202
-            ((event,),) = await eventually(lambda name=name: runs(folder, name), "it ran", host.logs)
+            ((event,),) = await eventually(partial(runs, folder, name), "it ran", host.logs)
             assert event["body"] == "by hand"
 
 

@@ -22,6 +22,7 @@ from keywire.operations import backfill_orders, rematch_orders
 from keywire.storage import layout
 from tests.support.fuzzing import RawHttp, RunningApp, running_app, taken
 from tests.support.hostile import MARKER, changed
+from tests.support.queue_messages import never_expires
 from tests.support.waiting import eventually
 
 # Of a case that failed, however long a text in it is.
@@ -47,7 +48,8 @@ PAGES: dict[str, dict[str, Any]] = {
 def job_fields(**fields: Any) -> dict[str, Any]:
     received_at = datetime.now(UTC).replace(microsecond=0)
     job = ExtractionJob(video_id="never-there", job_id="j1", signal="callback", received_at=received_at)
-    return json.loads(jobs.encode(job)) | fields
+    encoded: dict[str, Any] = json.loads(jobs.encode(job))
+    return encoded | fields
 
 
 def page_fields(queue: str, **fields: Any) -> dict[str, Any]:
@@ -75,7 +77,7 @@ def contents(*samples: dict[str, Any]) -> st.SearchStrategy[str]:
 
 
 def batches(*kinds: tuple[str, st.SearchStrategy[str]]) -> st.SearchStrategy[list[tuple[str, str]]]:
-    one = st.one_of(st.tuples(st.just(queue), content) for queue, content in kinds)
+    one = st.one_of([st.tuples(st.just(queue), content) for queue, content in kinds])
     return st.lists(one, min_size=BATCH, max_size=BATCH)
 
 
@@ -119,7 +121,7 @@ async def poisoned(app: RunningApp, queue: str, *, most: int) -> Counter[bytes]:
     assert len(messages) <= most
     for message in messages:
         told = json.loads(base64.b64decode(message.content, validate=True))
-        assert message.expires_on.year == 9999
+        assert never_expires(message)
         assert told["reason"]
         assert told["reason"] != CRASHED
         assert MARKER not in told["reason"]

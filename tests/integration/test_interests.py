@@ -142,7 +142,7 @@ async def test_matches_at_once_wait_for_one_compilation_of_a_changed_file(
 
 @pytest.mark.filterwarnings("ignore:Sending a large body")
 async def test_a_file_that_is_replaced_while_it_is_downloaded_is_read_again(
-    insights: InsightsStorage,
+    insights: InsightsStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with World(insights, A) as world:
         # Larger than what one request downloads.
@@ -152,16 +152,16 @@ async def test_a_file_that_is_replaced_while_it_is_downloaded_is_read_again(
 
         async def download_and_replace(**options: Any) -> Any:
             downloader = await download(**options)
-            world.interests.file.download_blob = download  # type: ignore[method-assign]
+            monkeypatch.setattr(world.interests.file, "download_blob", download)
             await world.set_interests(ROBOTS)
             return downloader
 
-        world.interests.file.download_blob = download_and_replace  # type: ignore[method-assign]
+        monkeypatch.setattr(world.interests.file, "download_blob", download_and_replace)
         assert (await world.interests.current()).matcher.get("robots") is not None
 
 
 async def test_a_file_that_storage_does_not_give_leaves_its_interests_in_force(
-    insights: InsightsStorage,
+    insights: InsightsStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with World(insights, A) as world:
         await world.set_interests(FESTIVALS)
@@ -171,8 +171,8 @@ async def test_a_file_that_storage_does_not_give_leaves_its_interests_in_force(
             raise HttpResponseError("forbidden")
 
         for source in (world.interests, world.new_interests()):
-            source.file.get_blob_properties = forbidden  # type: ignore[method-assign]
-            source.file.download_blob = forbidden  # type: ignore[method-assign]
+            monkeypatch.setattr(source.file, "get_blob_properties", forbidden)
+            monkeypatch.setattr(source.file, "download_blob", forbidden)
             assert (await source.current()).stamp == known.stamp
             assert "does not give" in str(source.problem)
         status = await world.interests.status.read()
@@ -335,7 +335,7 @@ async def test_rematches_and_new_versions_at_once_lose_nothing(insights: Insight
 
 
 async def test_a_rematch_that_is_overtaken_by_a_version_sends_nothing_of_its_own(
-    insights: InsightsStorage,
+    insights: InsightsStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with World(insights, A) as world:
         await world.run()
@@ -349,7 +349,7 @@ async def test_a_rematch_that_is_overtaken_by_a_version_sends_nothing_of_its_own
                 await world.run()
             return await write(video_id, edition, body)
 
-        outbox.history.write_active = be_overtaken  # type: ignore[method-assign]
+        monkeypatch.setattr(outbox.history, "write_active", be_overtaken)
         rematch = Rematch(outbox=outbox, interests=world.interests)
         await rematch.rematch(
             VIDEO_ID, await world.interests.current(), only=None, dry_run=False, traceparent=TRACE

@@ -61,6 +61,7 @@ from local.stack import LocalStack
 from local.storage import InsightsStorage
 from tests.support.builders import index, keyword
 from tests.support.on_stack import NOBODY, document, indexed, upload
+from tests.support.queue_messages import never_expires
 from tests.support.waiting import eventually
 from tests.support.world import World
 from tests.unit.keywire.video_indexer.test_client import Service
@@ -139,7 +140,7 @@ class Account:
         )
 
     def reconciliation(self) -> Reconciliation:
-        async def rematch(videos: Sequence[str], _: str | None) -> None:
+        async def rematch(videos: Sequence[str], traceparent: str | None) -> None:
             self.rematched += videos
 
         return Reconciliation(self.sweep(), self.metadata, self.control, rematch)
@@ -186,7 +187,7 @@ class Account:
         taken = []
         for queue in queues or (self.jobs, self.backlog):
             async for message in queue.receive_messages(messages_per_page=32):
-                assert message.expires_on.year == 9999
+                assert never_expires(message)
                 taken.append(jobs.decode(base64.b64decode(message.content)))
                 await queue.delete_message(message)
         return taken
@@ -707,7 +708,7 @@ class Backfill:
         message = await self.account.pages.receive_message()
         if message is None:
             return None
-        assert message.expires_on.year == 9999
+        assert never_expires(message)
         await self.account.pages.delete_message(message)
         return decode_page(base64.b64decode(message.content))
 

@@ -23,6 +23,7 @@ from keywire.storage.layout import CONTROL_CONTAINER, KEYWORDS_CONTAINER
 from local.storage import InsightsStorage
 from tests.support.builders import VIDEO_ID, index, keyword
 from tests.support.log_records import of_video, record
+from tests.support.queue_messages import never_expires
 from tests.support.world import World, job
 
 A = index([keyword("one")])
@@ -279,7 +280,7 @@ async def test_a_page_goes_back_to_its_queue_without_its_failures(
         again = [decode(base64.b64decode(each.content)) for each in messages]
         assert again == 2 * [without_failures(decode(body.encode()))]
         assert set(operator.sent_to) == {name}
-        assert all(each.expires_on.year == 9999 for each in messages)
+        assert all(never_expires(each) for each in messages)
         assert await operator.queued() == []
 
 
@@ -329,7 +330,7 @@ async def test_a_poison_message_of_the_host_gets_a_reason_and_does_not_expire(
         keeper = PoisonKeeper(queues=[operator.raw], encoded=[operator.poison], clock=lambda: NOW)
         assert await keeper.rewrite() == 2
         messages = await operator.poisoned()
-        assert all(message.expires_on.year == 9999 for message in messages)
+        assert all(never_expires(message) for message in messages)
         contents = [json.loads(base64.b64decode(message.content)) for message in messages]
         assert sorted(each["reason"] for each in contents) == sorted([CRASHED, NOT_BASE64, "503"])
         assert await keeper.rewrite() == 0
@@ -359,7 +360,7 @@ async def test_any_message_is_rewritten_and_does_not_block_others(
         await operator.poison.send_message(jobs.encode(job()))
         keeper = PoisonKeeper(queues=[operator.raw], encoded=[operator.poison], clock=lambda: NOW)
         assert await keeper.rewrite() == 2
-        assert all(message.expires_on.year == 9999 for message in await operator.poisoned())
+        assert all(never_expires(message) for message in await operator.poisoned())
 
 
 async def test_a_missing_queue_is_raised_after_the_others_are_rewritten(insights: InsightsStorage) -> None:
@@ -370,4 +371,4 @@ async def test_a_missing_queue_is_raised_after_the_others_are_rewritten(insights
         with pytest.raises(ResourceNotFoundError):
             await keeper.rewrite()
         (message,) = await operator.poisoned()
-        assert message.expires_on.year == 9999
+        assert never_expires(message)

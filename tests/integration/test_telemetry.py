@@ -164,11 +164,12 @@ def latest(points: Items) -> dict[tuple[Any, ...], dict[str, Any]]:
 
 
 def total(points: Items, name: str, **attributes: str) -> float:
-    return sum(
+    values: list[float] = [
         point["value"]
         for point in latest(points).values()
         if point["name"] == name and attributes.items() <= point["attributes"].items()
-    )
+    ]
+    return sum(values)
 
 
 # OTLP
@@ -403,11 +404,12 @@ async def test_the_worker_sends_every_figure_to_application_insights(to_app_insi
 
 async def test_figures_are_sent_to_application_insights_once(to_app_insights: Scenario) -> None:
     def total_of(items: Items, name: str, **properties: str) -> float:
-        return sum(
+        values: list[float] = [
             metric["value"]
             for metric in ours(items)
             if metric["name"] == name and properties.items() <= metric["properties"].items()
-        )
+        ]
+        return sum(values)
 
     items = await to_app_insights.arrives(
         "items",

@@ -4,11 +4,14 @@ import asyncio
 import base64
 import json
 import uuid
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import msgspec
 import pytest
 from azure.core.exceptions import HttpResponseError, ServiceRequestError
+from azure.storage.queue import QueueMessage
 from azure.storage.queue.aio import QueueClient
 
 from emulators.framework.checkout import PROJECT
@@ -32,6 +35,7 @@ from keywire.video_indexer.errors import (
 from local.storage import InsightsStorage
 from tests.support.builders import VIDEO_ID, index, keyword
 from tests.support.own_queues import OwnQueues
+from tests.support.queue_messages import never_expires
 from tests.support.waiting import eventually
 from tests.support.world import World, job
 
@@ -39,7 +43,12 @@ A = index([keyword("one")])
 NOW = datetime(2026, 3, 2, 9, 15, tzinfo=UTC)
 
 
-PAGE = {"operationId": "0" * 32, "request": {}, "traceparent": None, "orderedAt": "2026-03-02T09:15:00Z"}
+PAGE: dict[str, Any] = {
+    "operationId": "0" * 32,
+    "request": {},
+    "traceparent": None,
+    "orderedAt": "2026-03-02T09:15:00Z",
+}
 
 
 class Runs(OwnQueues):
@@ -98,7 +107,7 @@ class Pages(OwnQueues):
 
 async def dead_letters(queue: QueueClient) -> list[PoisonMessage]:
     messages = await queue.peek_messages(max_messages=32)
-    assert all(message.expires_on is not None and message.expires_on.year == 9999 for message in messages)
+    assert all(never_expires(message) for message in messages)
     return [
         msgspec.json.decode(base64.b64decode(message.content), type=PoisonMessage) for message in messages
     ]
@@ -224,8 +233,7 @@ async def test_a_job_of_a_newer_version_is_deferred_unchanged(
         await runs.runner.process(newer, tries=MAX_TRIES)
         (message,) = await runs.queue.peek_messages()
         assert base64.b64decode(message.content) == newer
-        assert message.expires_on is not None
-        assert message.expires_on.year == 9999
+        assert never_expires(message)
         assert (world.source.asked, await runs.dead_letters()) == (0, [])
 
 
@@ -400,7 +408,7 @@ def _says_nothing(document: KeywordDocument) -> bool:
     return said == (None, None, None, None, ())
 
 
-async def _soon(runs: Runs):  # noqa: ANN202
+async def _soon(runs: Runs) -> AsyncIterator[QueueMessage]:
     """The messages that become visible within the few seconds that they were put off."""
     while await runs.waiting():
         async for message in runs.queue.receive_messages(visibility_timeout=30):

@@ -11,7 +11,7 @@ def instance(start: str, end: str) -> dict[str, str]:
     return {"adjustedStart": start, "adjustedEnd": end, "start": start, "end": end}
 
 
-def keyword(text: str, *, confidence: float = 0.9, **fields: Any) -> dict[str, Any]:
+def keyword(text: str, *, confidence: float | None = 0.9, **fields: Any) -> dict[str, Any]:
     times = fields.pop("instances", [instance("0:00:01", "0:00:03")])
     return {"id": 1, "text": text, "confidence": confidence, "language": "en-US", "instances": times} | fields
 

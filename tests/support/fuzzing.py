@@ -6,8 +6,10 @@ import io
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
+
+from azure.storage.queue import QueueMessage
+from azure.storage.queue.aio import QueueClient
 
 from emulators.framework.checkout import PROJECT
 from emulators.functions_host.functions import HTTP_GROUP
@@ -115,7 +117,7 @@ async def _chunks(reader: asyncio.StreamReader) -> bytes:
     return body
 
 
-async def taken(queue: Any) -> list[Any]:
+async def taken(queue: QueueClient) -> list[QueueMessage]:
     """All visible messages of a queue, taken off it."""
     found = []
     async for message in queue.receive_messages(messages_per_page=32, visibility_timeout=60):

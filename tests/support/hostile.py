@@ -53,9 +53,10 @@ NOT_JSON = st.binary(max_size=200) | st.sampled_from(
             b"{}{}",
             b"\0" * 1000,
         ),
-        *(MARKER.encode(), f'{{"{MARKER}": ', f'"{MARKER}"'.encode(), b"<html>", b"x" * 70_000),
+        *(text.encode() for text in (MARKER, f'{{"{MARKER}": ', f'"{MARKER}"')),
+        *(b"<html>", b"x" * 70_000),
     ]
-).map(lambda body: body if isinstance(body, bytes) else body.encode())
+)
 
 
 @st.composite

@@ -8,7 +8,7 @@ from tools.infra_check.deployment import Deployment, deploy
 
 # Azure's limits have to hold for the longest name that azd takes.
 LONGEST = "e" * 64
-LEAST = {"environmentName": LONGEST, "location": "westeurope"}
+LEAST: dict[str, Any] = {"environmentName": LONGEST, "location": "westeurope"}
 EXISTING = (
     "/subscriptions/33333333-3333-3333-3333-333333333333/resourceGroups/media"
     "/providers/Microsoft.VideoIndexer/accounts/newsroom"
@@ -30,7 +30,7 @@ EVERYTHING = LEAST | {
     "alwaysReadyHttp": 2,
     "alertEmail": "operators@example.com",
 }
-VARIANTS = {
+VARIANTS: dict[str, dict[str, Any]] = {
     "defaults": LEAST,
     "an existing account": LEAST | {"videoIndexerResourceId": EXISTING},
     "nothing optional": LEAST

@@ -98,7 +98,7 @@ def test_queries_ask_for_figures_and_attributes_that_there_are() -> None:
 def test_the_settings_are_those_that_are_read() -> None:
     asked: set[str] = set()
     for more in ({}, LOG_SETTINGS, {LOG_EVENT_HUB: "hub"}):
-        environment = Recorded(COMPLETE | more)
+        environment = Recorded({**COMPLETE, **more})
         with suppress(InvalidSettingsError):
             Settings.from_environment(environment)
         asked |= environment.asked
@@ -113,8 +113,8 @@ def test_a_default_that_is_told_is_what_holds_without_the_setting(name: str, def
     if name in schedules():
         assert schedules()[name] == default
         return
-    without = Settings.from_environment(COMPLETE | LOG_SETTINGS)
-    assert Settings.from_environment(COMPLETE | LOG_SETTINGS | {name: default}) == without
+    without = {**COMPLETE, **LOG_SETTINGS}
+    assert Settings.from_environment(without | {name: default}) == Settings.from_environment(without)
 
 
 def test_the_telemetry_settings_are_those_that_are_read() -> None:

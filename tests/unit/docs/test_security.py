@@ -3,8 +3,13 @@
 import json
 import re
 
+import httpx
+import pytest
+
 from emulators.framework.checkout import PROJECT
+from keywire.video_indexer.errors import TransientError
 from keywire.video_indexer.tokens import AccessTokens
+from local.storage import OperatorCredential
 
 PAGE = (PROJECT / "docs" / "security.md").read_text("utf-8")
 NAMED = re.findall(r"`((?:unit|integration)/(?:\w+/)*test_\w+\.py)::(test_\w+)`", PAGE)
@@ -32,20 +37,29 @@ def test_every_threat_names_a_test() -> None:
     assert [threat.partition("\n")[0] for threat in threats[1:] if "::test_" not in threat] == []
 
 
-def test_the_custom_role_has_the_action_that_is_asked_for() -> None:
+async def test_the_custom_role_has_the_action_that_is_asked_for() -> None:
     (role,) = re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)
     (action,) = json.loads(role)["Actions"]
+    asked: list[str] = []
+
+    def resource_manager(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.path.rpartition("/")[2])
+        return httpx.Response(500)
+
     tokens = AccessTokens(
-        None,  # nothing is asked
-        None,
+        httpx.AsyncClient(transport=httpx.MockTransport(resource_manager)),
+        OperatorCredential(),
         endpoint="https://management.azure.com",
         audience="https://management.azure.com",
         resource_id="/account",
         restricted=True,
     )
-    assert action == f"Microsoft.VideoIndexer/accounts/{tokens._operation}/action"
+    with pytest.raises(TransientError):
+        await tokens.get()
+    (operation,) = asked
+    assert action == f"Microsoft.VideoIndexer/accounts/{operation}/action"
     bicep = (PROJECT / "infra" / "modules" / "role-on-account.bicep").read_text("utf-8")
-    assert tokens._operation in bicep
+    assert operation in bicep
 
 
 def _source(file: str) -> str:

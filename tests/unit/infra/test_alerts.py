@@ -50,11 +50,11 @@ def queries() -> dict[str, str]:
 def instruments() -> dict[str, set[str]]:
     """Keywire's metrics, with the attributes that they are given."""
     names = {}
-    for node in ast.parse((PROJECT / "keywire" / "telemetry" / "instruments.py").read_text()).body:
-        if isinstance(node, ast.AnnAssign) and isinstance(node.value, ast.Call) and node.value.args:
-            name = node.value.args[0]
+    for line in ast.parse((PROJECT / "keywire" / "telemetry" / "instruments.py").read_text()).body:
+        if isinstance(line, ast.AnnAssign) and isinstance(line.value, ast.Call) and line.value.args:
+            name = line.value.args[0]
             if isinstance(name, ast.Constant) and str(name.value).startswith("keywire."):
-                names[ast.unparse(node.target)] = str(name.value)
+                names[ast.unparse(line.target)] = str(name.value)
     attributes: dict[str, set[str]] = defaultdict(set)
     for path in [*(PROJECT / "keywire").rglob("*.py"), *(PROJECT / "handlers").rglob("*.py")]:
         for node in ast.walk(ast.parse(path.read_text())):

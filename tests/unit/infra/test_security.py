@@ -143,8 +143,8 @@ def test_no_secret_is_made_passed_in_or_given_out(deployment: Deployment) -> Non
             assert not re.search(
                 r"\blist\w*\(|ConnectionString|[kK]ey\d?\b(?!s list)|[sS]ecret|SAS", source
             ), source
-    for path, value in leaves(dict(deployment.outputs)):
-        assert not re.search(r"(?i)password|AccountKey=|sig=|<.*(key|secret|connection).*>", value), path
+    for name, value in leaves(dict(deployment.outputs)):
+        assert not re.search(r"(?i)password|AccountKey=|sig=|<.*(key|secret|connection).*>", value), name
 
 
 def test_keys_and_connection_strings_are_asked_for_nowhere() -> None:

@@ -269,7 +269,7 @@ def test_any_message_is_a_page_with_an_operation_id_or_refused(
 ) -> None:
     body = data.draw(changed(sample))
     page = result_of(lambda: read(body), refusal)
-    if isinstance(page, refusal):
+    if isinstance(page, ValueError):
         assert quotes_nothing(page)
         return
     assert len(page.operation_id) == 32
@@ -363,7 +363,7 @@ SOON = st.integers(1, 400).map(lambda digits: f'{{"message": "Try again in {"9" 
 @example(400, None, b"[" * 100_000)
 @example(400, None, json.dumps({"ErrorType": f"{MARKER}\r\n"}).encode())
 def test_any_error_answer_defers_or_dead_letters_the_job(status: int, wait: str | None, body: bytes) -> None:
-    headers = httpx.Headers({} if wait is None else {"retry-after": wait.encode("utf-8", "replace")})
+    headers = httpx.Headers([] if wait is None else [(b"retry-after", wait.encode("utf-8", "replace"))])
     error = errors.from_response("GetVideoIndex", status, headers, body)
     assert isinstance(error, VideoIndexerError)
     assert quotes_nothing(error)

@@ -3,7 +3,7 @@
 import base64
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Self
+from typing import Self, cast
 from urllib.parse import unquote, urlsplit
 
 import httpx
@@ -11,6 +11,7 @@ import msgspec
 import pytest
 from azure.core.credentials import AccessToken
 from azure.storage.blob.aio import ContainerClient
+from azure.storage.queue.aio import QueueClient
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,6 +20,7 @@ from keywire.documents import document as documents
 from keywire.documents.content import REMOVED
 from keywire.documents.document import KeywordDocument
 from keywire.ids import VIDEO_ID_PATTERN
+from keywire.jobs.queue import MessageQueue
 from keywire.operations.operation_log import OperationLog
 from keywire.operations.rematch_orders import PageResult, RematchPage, RematchRequest, decode_page
 from keywire.settings import InvalidSettingsError, Settings
@@ -26,6 +28,7 @@ from keywire.versions.current import CurrentDocuments, video_id_of
 from keywire.versions.history import History
 from keywire.video_indexer.client import VideoIndexerClient
 from keywire.video_indexer.tokens import AccessTokens
+from local.storage import OperatorCredential
 from tests.support.builders import ACCOUNT_ID
 from tests.support.hostile import TEXTS
 
@@ -174,8 +177,8 @@ async def test_the_notes_of_an_operation_stay_in_its_folder(operation_id: str, p
         return
     control = Control()
     log = OperationLog(
-        control,  # type: ignore[arg-type]
-        None,  # type: ignore[arg-type]
+        cast("ContainerClient", control),
+        MessageQueue(QueueClient("https://insights.queue.core.windows.net", "rematch", OperatorCredential())),
         kind="rematch",
         decode=decode_page,
         result_type=PageResult,

@@ -130,7 +130,7 @@ def answered(module: Path) -> dict[str, set[int]]:
         return {503} if "unless_storage_fails" in names else set()
 
     return {
-        decorator.args[0].value: statuses(function) | decorated(function)
+        str(decorator.args[0].value): statuses(function) | decorated(function)
         for function in functions.values()
         for decorator in function.decorator_list
         if isinstance(decorator, ast.Call)

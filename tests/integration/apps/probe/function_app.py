@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import time
+from datetime import datetime
 from pathlib import Path
 from typing import List  # noqa: UP035 - the worker takes no builtin generic in func.Out
 
@@ -17,6 +18,11 @@ def record(name: str, **facts: object) -> None:
     """Append facts to the file that the test reads."""
     with Path(os.environ["PROBE_DIRECTORY"], f"{name}.jsonl").open("a", encoding="utf-8") as file:
         file.write(json.dumps({"pid": os.getpid(), "at": time.time(), **facts}) + "\n")
+
+
+def moment(value: datetime | None) -> str | None:
+    """A time of a message in JSON."""
+    return None if value is None else value.isoformat()
 
 
 @app.route(route="echo/{name}/{*rest}")
@@ -72,9 +78,9 @@ async def work(msg: func.QueueMessage, results: func.Out[str], context: func.Con
         job=job["id"],
         id=msg.id,
         dequeue_count=msg.dequeue_count,
-        inserted=msg.insertion_time.isoformat(),
-        expires=msg.expiration_time.isoformat(),
-        next_visible=msg.time_next_visible.isoformat(),
+        inserted=moment(msg.insertion_time),
+        expires=moment(msg.expiration_time),
+        next_visible=moment(msg.time_next_visible),
         has_receipt=bool(msg.pop_receipt),
         traceparent=context.trace_context.trace_parent,
     )
@@ -95,4 +101,4 @@ async def tick(timer: func.TimerRequest) -> None:
 @app.timer_trigger(arg_name="timer", schedule="0 0 0 1 1 *", run_on_startup=True)
 async def once(timer: func.TimerRequest) -> None:
     """Record the start."""
-    record("once", past_due=timer.past_due, status=timer.schedule_status)
+    record("once", past_due=timer.past_due, status=timer.schedule_status)  # type: ignore[attr-defined]  # the stub omits it

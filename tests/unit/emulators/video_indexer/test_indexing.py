@@ -84,7 +84,7 @@ async def test_a_callback_is_tried_once() -> None:
     def dead(request: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("refused", request=request)
 
-    outcomes = []
+    outcomes: list[tuple[int | None, str | None]] = []
     for world in (
         lambda _: httpx.Response(500),
         lambda _: httpx.Response(302, headers={"Location": "http://localhost/elsewhere"}),

@@ -3,13 +3,15 @@
 import asyncio
 import json
 import string
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import httpx
 import pytest
+from azure.core.credentials import AccessToken
 from azure.core.exceptions import HttpResponseError, ServiceRequestTimeoutError
 from azure.core.pipeline.transport import AsyncHttpTransport
 from azure.core.settings import settings
+from azure.core.tracing import AbstractSpan
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -29,9 +31,16 @@ class Credential:
     def __init__(self, topic: InProcessTopic, audience: str) -> None:
         self._token = topic.token(aud=audience, exp=9_999_999_999)
 
-    async def get_token(self, *scopes: str, **_: Any) -> Any:
+    async def get_token(self, *scopes: str, **_: Any) -> AccessToken:
         assert scopes == ("https://eventgrid.azure.net/.default",)
-        return type("Token", (), {"token": self._token, "expires_on": 9_999_999_999})()
+        return AccessToken(self._token, 9_999_999_999)
+
+    async def close(self) -> None: ...
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None: ...
 
 
 class Answer:
@@ -83,7 +92,7 @@ class Published:
     def __init__(self, audience: str = "https://eventgrid.azure.net", patience_seconds: float = 30.0) -> None:
         self.topic = InProcessTopic()
         self.transport = InProcess(self.topic)
-        client = connect(ENDPOINT, Credential(self.topic, audience), transport=self.transport)  # type: ignore[arg-type]
+        client = connect(ENDPOINT, Credential(self.topic, audience), transport=self.transport)
         self.publisher = EventGridTopic(client, patience_seconds=patience_seconds)
 
     async def arrived(self) -> list[Any]:
@@ -199,7 +208,7 @@ async def test_the_sdk_s_own_trace_context_stays_out_of_the_events(monkeypatch: 
 
     value = {name: member for name, member in event().items() if name != "traceparent"}
     published = Published()
-    settings.tracing_implementation.set_value(Span)
+    settings.tracing_implementation.set_value(cast("type[AbstractSpan[Any]]", Span))
     try:
         await published.publisher.publish([stored(value)])
     finally:
@@ -273,7 +282,9 @@ async def test_the_service_may_not_make_a_job_wait_for_ever() -> None:
         await published.publisher.publish([stored(event())])
 
 
-async def test_a_failure_on_the_way_is_raised_and_the_rest_is_not_sent() -> None:
+async def test_a_failure_on_the_way_is_raised_and_the_rest_is_not_sent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """The caller sends all of them again: consumers know them by their ids."""
     published = Published()
     events = [sized(number) for number in range(65)]
@@ -284,7 +295,7 @@ async def test_a_failure_on_the_way_is_raised_and_the_rest_is_not_sent() -> None
             await published.topic.client.post("/emulator/faults", json={"kind": "status", "status": 400})
         return await sends(request, **options)
 
-    published.transport.send = second_fails  # type: ignore[method-assign]
+    monkeypatch.setattr(published.transport, "send", second_fails)
     with pytest.raises(UnusableError) as raised:
         await published.publisher.publish(events)
 
@@ -315,14 +326,14 @@ async def test_an_identity_that_is_not_let_in_is_an_error() -> None:
     ],
 )
 async def test_an_answer_of_the_topic_says_what_to_do(
-    status: int, headers: dict[str, str], error: type[Exception]
+    monkeypatch: pytest.MonkeyPatch, status: int, headers: dict[str, str], error: type[Exception]
 ) -> None:
     published = Published()
 
     async def answer(request: Any, **_: Any) -> Any:
         return Answer(httpx.Response(status, headers=headers), request)
 
-    published.transport.send = answer  # type: ignore[method-assign]
+    monkeypatch.setattr(published.transport, "send", answer)
     with pytest.raises(error) as raised:
         await published.publisher.publish([stored(event())])
     assert is_dependency_failure(raised.value)
@@ -332,7 +343,7 @@ async def test_an_answer_of_the_topic_says_what_to_do(
 
 async def test_the_client_waits_seconds_and_leaves_the_environment_alone() -> None:
     """The SDK's own waits outlast a job's patience; each request would look for a netrc."""
-    client: Any = connect(ENDPOINT, Credential(InProcessTopic(), ""))  # type: ignore[arg-type]
+    client: Any = connect(ENDPOINT, Credential(InProcessTopic(), ""))
     pipeline = client._client._client._client._pipeline
     retries = next(
         policy for policy in pipeline._impl_policies if type(policy).__name__ == "AsyncRetryPolicy"

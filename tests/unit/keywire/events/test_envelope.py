@@ -83,7 +83,7 @@ def test_the_first_processed_version_is_told_as_extracted() -> None:
 
 
 def test_azures_own_cloudevent_class_reads_it() -> None:
-    event = CloudEvent.from_dict(event_of(build(index([keyword("one")]))))
+    event: CloudEvent[object] = CloudEvent.from_dict(event_of(build(index([keyword("one")]))))
     assert event.extensions == {"sequence": "000000001", "partitionkey": VIDEO_ID, "traceparent": TRACEPARENT}
     assert isinstance(event.data, dict)
 

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keywire.jobs import job as jobs
+from keywire.jobs.message import InvalidMessageError, NewerMessageError
 
 NOW = datetime(2026, 3, 2, 9, 15, tzinfo=UTC)
 JOB = jobs.ExtractionJob(
@@ -42,7 +43,7 @@ def test_a_job_is_decoded_as_it_was_encoded() -> None:
     ],
 )
 def test_a_message_that_is_not_a_job_is_refused(body: bytes) -> None:
-    with pytest.raises(jobs.InvalidMessageError):
+    with pytest.raises(InvalidMessageError):
         jobs.decode(body)
 
 
@@ -70,7 +71,7 @@ def test_a_job_of_a_newer_version_is_recognized_even_if_malformed(
     changed: dict[str, object], received_at: datetime | None
 ) -> None:
     body = json.loads(jobs.encode(JOB)) | {"jobVersion": 2} | changed
-    with pytest.raises(jobs.NewerMessageError) as raised:
+    with pytest.raises(NewerMessageError) as raised:
         jobs.decode(json.dumps(body).encode())
     assert raised.value.received_at == received_at
 
@@ -78,9 +79,9 @@ def test_a_job_of_a_newer_version_is_recognized_even_if_malformed(
 @pytest.mark.parametrize("version", ["2", 2.5, True, None, 0, -1, [2]])
 def test_a_malformed_version_is_refused(version: object) -> None:
     body = json.loads(jobs.encode(JOB)) | {"jobVersion": version}
-    with pytest.raises(jobs.InvalidMessageError) as raised:
+    with pytest.raises(InvalidMessageError) as raised:
         jobs.decode(json.dumps(body).encode())
-    assert not isinstance(raised.value, jobs.NewerMessageError)
+    assert not isinstance(raised.value, NewerMessageError)
 
 
 @pytest.mark.parametrize(
@@ -95,12 +96,12 @@ def test_a_malformed_version_is_refused(version: object) -> None:
     ],
 )
 def test_the_reason_for_a_refusal_does_not_quote_the_message(body: str) -> None:
-    with pytest.raises(jobs.InvalidMessageError) as raised:
+    with pytest.raises(InvalidMessageError) as raised:
         jobs.decode(body.encode())
     assert "Montoya" not in str(raised.value)
 
 
 @given(st.binary())
 def test_any_bytes_are_a_job_or_refused(body: bytes) -> None:
-    with pytest.raises(jobs.InvalidMessageError):
+    with pytest.raises(InvalidMessageError):
         jobs.decode(body)

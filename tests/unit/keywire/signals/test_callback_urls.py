@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from keywire.ids import MAX_REFERENCE
 from keywire.jobs import job as jobs
+from keywire.jobs.message import InvalidMessageError
 from keywire.signals import callback_urls
 from keywire.signals.callback_urls import Claims, InvalidKeysError, InvalidRequestError, InvalidTokenError
 
@@ -159,7 +160,7 @@ def test_a_job_with_a_longer_reference_is_refused() -> None:
     job = jobs.ExtractionJob(
         video_id="a", job_id="j1", signal="callback", received_at=NOW, reference="x" * (MAX_REFERENCE + 1)
     )
-    with pytest.raises(jobs.InvalidMessageError, match="reference"):
+    with pytest.raises(InvalidMessageError, match="reference"):
         jobs.decode(jobs.encode(job).encode())
 
 

@@ -345,7 +345,8 @@ async def test_a_slow_answer_ends_after_the_total_time_limit(monkeypatch: pytest
     monkeypatch.setattr(requests, "TOTAL_SECONDS", 0.01)
 
     async def trickle(_: httpx.Request) -> httpx.Response:
-        return await asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[httpx.Response] = asyncio.get_running_loop().create_future()
+        return await answer
 
     http = httpx.AsyncClient(transport=httpx.MockTransport(trickle))
     with pytest.raises(TransientError, match="no answer: TimeoutError"):

@@ -1,6 +1,7 @@
 """TimeSpans as Video Indexer writes them, and merged ranges."""
 
 from itertools import pairwise
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -61,7 +62,7 @@ def test_merged_ranges_cover_the_same_moments_once(given_ranges: list[Range]) ->
 
 
 @given(ranges, st.randoms())
-def test_the_order_of_ranges_does_not_matter(given_ranges: list[Range], random: object) -> None:
+def test_the_order_of_ranges_does_not_matter(given_ranges: list[Range], random: Random) -> None:
     shuffled = list(given_ranges)
-    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    random.shuffle(shuffled)
     assert merge(shuffled) == merge(given_ranges)

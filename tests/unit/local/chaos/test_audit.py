@@ -158,7 +158,7 @@ def stale(snapshot: Snapshot) -> Snapshot:
     document = Document(body=snapshot.history[first], metadata={"version": "1", "published": "1"})
     return changed(
         snapshot,
-        documents=snapshot.documents | {"reindexed": document},
+        documents={**snapshot.documents, "reindexed": document},
         history={name: body for name, body in snapshot.history.items() if name not in gone},
         queued=tuple(text for place, text in enumerate(snapshot.queued) if place not in lost),
         delivered=tuple(body for place, body in enumerate(snapshot.delivered) if place not in lost),
@@ -185,7 +185,7 @@ def no_document(snapshot: Snapshot) -> Snapshot:
 def no_tombstone(snapshot: Snapshot) -> Snapshot:
     (first,) = [name for name in files_of(snapshot, "gone", 1) if name.endswith(".json")]
     document = Document(body=snapshot.history[first], metadata={"version": "1", "published": "1"})
-    return changed(snapshot, documents=snapshot.documents | {"gone": document})
+    return changed(snapshot, documents={**snapshot.documents, "gone": document})
 
 
 def a_version_missing(snapshot: Snapshot) -> Snapshot:
@@ -197,7 +197,7 @@ def a_version_missing(snapshot: Snapshot) -> Snapshot:
 
 def not_published(snapshot: Snapshot) -> Snapshot:
     document = dataclasses.replace(snapshot.documents["plain"], metadata={"version": "1", "published": "0"})
-    return changed(snapshot, documents=snapshot.documents | {"plain": document})
+    return changed(snapshot, documents={**snapshot.documents, "plain": document})
 
 
 def another_keyword(snapshot: Snapshot) -> Snapshot:
@@ -219,7 +219,7 @@ def a_field_missing(snapshot: Snapshot) -> Snapshot:
 def another_document_than_its_version(snapshot: Snapshot) -> Snapshot:
     old = snapshot.documents["plain"]
     document = dataclasses.replace(old, body=old.body.replace(b": ", b":") + b" ")
-    return changed(snapshot, documents=snapshot.documents | {"plain": document})
+    return changed(snapshot, documents={**snapshot.documents, "plain": document})
 
 
 def keywords_lost_in_a_failure(snapshot: Snapshot) -> Snapshot:
@@ -246,7 +246,7 @@ def _rewritten(
 
 
 def a_document_of_nobody(snapshot: Snapshot) -> Snapshot:
-    return changed(snapshot, documents=snapshot.documents | {"nobody": snapshot.documents["plain"]})
+    return changed(snapshot, documents={**snapshot.documents, "nobody": snapshot.documents["plain"]})
 
 
 def a_version_too_many(snapshot: Snapshot) -> Snapshot:

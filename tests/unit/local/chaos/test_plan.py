@@ -80,7 +80,7 @@ def test_a_video_that_is_indexed_again_with_the_same_content_has_the_same() -> N
 
 @pytest.mark.parametrize("kind", ANSWERS)
 def test_a_fault_is_known_again_by_what_the_emulator_tells(kind: Kind) -> None:
-    assert fault_kinds.of_fault({"status": 500} | ANSWERS[kind]) is kind
+    assert fault_kinds.of_fault({"status": 500, **ANSWERS[kind]}) is kind
 
 
 def test_a_fault_that_no_plan_has_is_of_no_kind() -> None:

@@ -1,6 +1,7 @@
 """What a run says in the end."""
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ def test_every_kind_of_fault_is_in_the_figures() -> None:
 
 
 def spoilt(**parts: Any) -> Report:
-    return Report(**{"videos": 3, "audit": Audit(), "faults": {}, "seconds": 1.0} | parts)
+    return replace(Report(videos=3, audit=Audit(), faults={}, seconds=1.0), **parts)
 
 
 @pytest.mark.parametrize(
