@@ -12,10 +12,12 @@ from cloudevents.core.v1.event import CloudEvent
 
 from emulators.framework.checkout import PROJECT
 from local.storage import InsightsStorage
-from tests.integration.test_interests import FESTIVALS, A, B
-from tests.support.builders import VIDEO_ID
+from tests.support.builders import VIDEO_ID, index, keyword
+from tests.support.interests import FESTIVALS
 from tests.support.world import World
 
+A = index([keyword("film festivals"), keyword("robots")])
+B = index([keyword("robots"), keyword("harbour")])
 PAGE = (PROJECT / "docs" / "consume.md").read_text("utf-8")
 SNIPPETS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 

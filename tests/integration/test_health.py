@@ -26,12 +26,12 @@ from keywire.storage.notes import Note
 from local import storage
 from local.stack import LocalStack
 from local.storage import InsightsStorage
-from tests.integration.test_services import ACCOUNT
 from tests.support.builders import index, keyword
+from tests.support.environment import VIDEO_INDEXER
 from tests.support.on_stack import document, upload
+from tests.support.video_indexer import Service
 from tests.support.waiting import eventually
 from tests.support.world import job
-from tests.unit.keywire.video_indexer.test_client import Service
 
 # No server listens on this port.
 CLOSED = (
@@ -151,7 +151,7 @@ async def test_a_changed_interests_file_is_read_once_and_its_problem_noted(
 
 async def test_every_check_fails_while_storage_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(health, "CHECK_SECONDS", 0.3)
-    services = Services(Settings.from_environment(ACCOUNT | {"InsightsStorage": CLOSED}))
+    services = Services(Settings.from_environment(VIDEO_INDEXER | {"InsightsStorage": CLOSED}))
     async with services.clients.blobs, services.clients.queues:
         report = await services.http.health.report()
     assert report.http_status == 503

@@ -17,19 +17,12 @@ from keywire.operations.rematch import Counts, Rematch
 from local.storage import InsightsStorage
 from tests.support.builders import VIDEO_ID, index, keyword
 from tests.support.crashing import REMATCH_EFFECTS, VERSION_EFFECTS, CrashError, Crashing
+from tests.support.interests import FESTIVALS, ROBOTS, interest
 from tests.support.world import World, job
 
 A = index([keyword("film festivals"), keyword("robots")])
 B = index([keyword("robots"), keyword("harbour")])
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-
-
-def interest(name: str, *terms: str, **fields: Any) -> dict[str, Any]:
-    return {"id": name, "name": name.title(), "anyOf": list(terms or (name,)), **fields}
-
-
-FESTIVALS = interest("festivals", "festival", attributes={"campaign": "spring", "iab": ["IAB1-5"]})
-ROBOTS = interest("robots", "robot")
 
 
 def told(lines: Iterable[bytes]) -> list[tuple[str, str, str]]:

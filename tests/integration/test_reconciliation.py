@@ -62,9 +62,9 @@ from local.storage import InsightsStorage
 from tests.support.builders import index, keyword
 from tests.support.on_stack import NOBODY, document, indexed, upload
 from tests.support.queue_messages import never_expires
+from tests.support.video_indexer import Service
 from tests.support.waiting import eventually
 from tests.support.world import World
-from tests.unit.keywire.video_indexer.test_client import Service
 
 BODY = index([keyword("office insider")])
 QUARTER = timedelta(minutes=15)

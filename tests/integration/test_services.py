@@ -4,23 +4,16 @@ import asyncio
 
 from keywire.services.services import Services
 from keywire.settings import Settings
+from tests.support.environment import VIDEO_INDEXER
 from tests.support.scripted_queue import scripted_queue
 from tests.support.world import job
 
 PATIENCE_SECONDS = 4.5  # what the callback gives storage before it answers 503
 
-ACCOUNT = {
-    "VIDEO_INDEXER_RESOURCE_ID": (
-        "/subscriptions/s/resourceGroups/g/providers/Microsoft.VideoIndexer/accounts/newsroom"
-    ),
-    "VIDEO_INDEXER_ACCOUNT_ID": "8f2d6a4e-3b71-4c58-9e0a-5d1c7b9f2e63",
-    "VIDEO_INDEXER_LOCATION": "westeurope",
-}
-
 
 async def test_a_moment_of_trouble_in_storage_does_not_outlast_the_patience_of_a_caller() -> None:
     async with scripted_queue(["503 Server Busy", "201 Created"]) as service:
-        environment = ACCOUNT | {"InsightsStorage": service.connection_string}
+        environment = VIDEO_INDEXER | {"InsightsStorage": service.connection_string}
         services = Services(Settings.from_environment(environment))
         async with asyncio.timeout(PATIENCE_SECONDS), services.clients.queues:
             await services.job_queue.send(job())

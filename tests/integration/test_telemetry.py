@@ -21,32 +21,14 @@ from keywire.storage import layout
 from local.stack import LocalStack
 from tests.support.builders import index, keyword
 from tests.support.on_stack import NOBODY, document, event, indexed
+from tests.support.telemetry import PROMISED, SPEAKER, TRACE, TRACEPARENT
 from tests.support.waiting import eventually
-from tests.unit.keywire.telemetry.test_instruments import SPEAKER, TRACE, TRACEPARENT
 
 type Items = list[dict[str, Any]]
 
 # What must never be in telemetry: what a video is called, what it says, and who speaks.
 PRIVATE = "confidential launch of the zebra phone"
 CALLBACK_PATH = "/api/video-indexer/callback"
-
-# Every instrument: the kind of its points, its unit, the keys of its attributes.
-PROMISED = {
-    "keywire.signals": ("sum", "{signal}", {"kind", "outcome"}),
-    "keywire.extractions": ("sum", "{job}", {"signal", "outcome", "state"}),
-    "keywire.callbacks.missed": ("sum", "{version}", set()),
-    "keywire.publish.lag": ("histogram", "s", {"signal"}),
-    "keywire.request.duration": ("histogram", "s", {"service", "operation", "status"}),
-    "keywire.deferrals": ("sum", "{job}", {"reason"}),
-    "keywire.poison": ("sum", "{message}", {"queue", "reason"}),
-    "keywire.events": ("sum", "{event}", {"type", "destination"}),
-    "keywire.reconciliation.runs": ("sum", "{run}", {"outcome"}),
-    "keywire.reconciliation.found": ("sum", "{video}", {"reason"}),
-    "keywire.queue.depth": ("gauge", "{message}", {"queue"}),
-    "keywire.queue.oldest_age": ("gauge", "s", {"queue"}),
-    "keywire.health": ("gauge", "1", {"check"}),
-    "keywire.quota.used": ("gauge", "{request}", set()),
-}
 
 
 class Scenario:

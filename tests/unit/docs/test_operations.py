@@ -4,11 +4,10 @@ import ast
 import base64
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -19,8 +18,8 @@ from keywire.jobs.poison import MAX_TRIES
 from keywire.settings import LOG_EVENT_HUB, InvalidSettingsError, Settings
 from keywire.telemetry import otlp
 from local.stack import LOG_SETTINGS
-from tests.integration.test_telemetry import PROMISED
-from tests.unit.keywire.test_settings import COMPLETE
+from tests.support.environment import COMPLETE, RecordingEnvironment
+from tests.support.telemetry import PROMISED
 
 PAGE = (PROJECT / "docs" / "operations.md").read_text("utf-8")
 KINDS = {"counter": "sum", "histogram": "histogram", "gauge": "gauge"}
@@ -43,18 +42,6 @@ def rows(title: str) -> list[list[str]]:
 
 def code(cell: str) -> list[str]:
     return re.findall(r"`([^`]+)`", cell)
-
-
-class Recorded(dict[str, str]):
-    """An environment that remembers what was asked for."""
-
-    def __init__(self, values: Mapping[str, str]) -> None:
-        super().__init__(values)
-        self.asked: set[str] = set()
-
-    def get(self, name: str, default: Any = None) -> Any:
-        self.asked.add(name)
-        return super().get(name, default)
 
 
 def handlers() -> Iterator[str]:
@@ -98,7 +85,7 @@ def test_queries_ask_for_figures_and_attributes_that_there_are() -> None:
 def test_the_settings_are_those_that_are_read() -> None:
     asked: set[str] = set()
     for more in ({}, LOG_SETTINGS, {LOG_EVENT_HUB: "hub"}):
-        environment = Recorded({**COMPLETE, **more})
+        environment = RecordingEnvironment({**COMPLETE, **more})
         with suppress(InvalidSettingsError):
             Settings.from_environment(environment)
         asked |= environment.asked

@@ -13,8 +13,8 @@ import pytest
 import yaml
 
 from emulators.framework.checkout import PROJECT
+from tests.support.environment import COMPLETE
 from tests.support.infra_variants import LEAST, deployments
-from tests.unit.keywire.test_settings import COMPLETE
 from tools import package as packaging
 from tools.infra_check import syntax
 from tools.infra_check.deployment import deploy

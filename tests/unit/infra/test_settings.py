@@ -2,14 +2,14 @@
 
 import ast
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from emulators.framework.checkout import PROJECT
 from keywire.settings import Settings
+from tests.support.environment import RecordingEnvironment
 from tests.support.infra_variants import app_settings, deployments
 from tools.infra_check.deployment import Deployment
 
@@ -47,18 +47,6 @@ AZURE = {
 every_variant = pytest.mark.parametrize("deployment", DEPLOYMENTS.values(), ids=DEPLOYMENTS.keys())
 
 
-class Recording(dict[str, str]):
-    """An environment that notes what is asked for."""
-
-    def __init__(self, values: Mapping[str, str]) -> None:
-        super().__init__(values)
-        self.asked: set[str] = set()
-
-    def get(self, key: str, default: Any = None) -> Any:
-        self.asked.add(key)
-        return super().get(key, default)
-
-
 def in_azure(deployment: Deployment) -> dict[str, str]:
     """The settings as the app would find them."""
     found = {}
@@ -81,7 +69,7 @@ def read_by_handlers() -> Iterator[str]:
 
 
 def known_to_keywire() -> set[str]:
-    environment = Recording(in_azure(DEPLOYMENTS["everything"]))
+    environment = RecordingEnvironment(in_azure(DEPLOYMENTS["everything"]))
     Settings.from_environment(environment)
     return environment.asked | set(read_by_handlers())
 

@@ -5,18 +5,8 @@ import base64
 import pytest
 
 from keywire.settings import InvalidSettingsError, Settings
+from tests.support.environment import COMPLETE
 
-COMPLETE = {
-    "InsightsStorage__blobServiceUri": "https://insights.blob.core.windows.net",
-    "InsightsStorage__queueServiceUri": "https://insights.queue.core.windows.net/",
-    "InsightsStorage__credential": "managedidentity",
-    "InsightsStorage__clientId": "0b5c7a52-63d5-4f0c-9d8e-6f6b0f7f4a11",
-    "VIDEO_INDEXER_RESOURCE_ID": (
-        "/subscriptions/s/resourceGroups/g/providers/Microsoft.VideoIndexer/accounts/newsroom"
-    ),
-    "VIDEO_INDEXER_ACCOUNT_ID": "8f2d6a4e-3b71-4c58-9e0a-5d1c7b9f2e63",
-    "VIDEO_INDEXER_LOCATION": "westeurope",
-}
 KEY = base64.b64encode(b"k" * 32).decode()
 
 

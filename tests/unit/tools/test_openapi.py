@@ -15,8 +15,8 @@ from openapi_spec_validator import validate as validate_openapi
 from emulators.framework.checkout import PROJECT
 from keywire.operations import backfill_orders, rematch_orders, replay
 from keywire.signals import callback_urls
+from tests.support.environment import COMPLETE
 from tests.support.openapi_document import DOCUMENT, is_valid, operations, validate
-from tests.unit.keywire.test_settings import COMPLETE
 from tools import openapi
 
 LIST_FUNCTIONS = """

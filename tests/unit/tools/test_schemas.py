@@ -10,7 +10,7 @@ import pytest
 from keywire.documents import document as documents
 from keywire.events import envelope
 from tests.support.builders import index, instance, keyword
-from tests.unit.keywire.events.test_envelope import build, event_of
+from tests.support.events import build, event_of
 from tools import schemas
 from tools.schema_changes import Direction, incompatibilities
 

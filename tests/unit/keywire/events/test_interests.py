@@ -23,7 +23,7 @@ from keywire.events.interests import (
 from keywire.interests.interest import Interest
 from keywire.interests.matching.matcher import Match, TermMatch
 from tests.support.builders import ACCOUNT_ID, VIDEO_ID, index, keyword
-from tests.unit.keywire.events.test_envelope import build, origin_of
+from tests.support.events import build, origin_of
 from tools import schemas
 
 FIRST = build(index([keyword("film festivals"), keyword("robots")]))

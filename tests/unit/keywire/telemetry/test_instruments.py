@@ -18,22 +18,7 @@ from emulators.framework.checkout import PROJECT
 from emulators.telemetry import AZURE_SETTINGS
 from keywire.telemetry import instruments, otlp, tracing
 from tests.support.infra_variants import app_settings, deployments
-
-TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
-PARENT = "00f067aa0ba902b7"
-# The host's own trace is not sampled.
-TRACEPARENT = f"00-{TRACE}-{PARENT}-00"
-
-# A process that writes a span, a metric and a log line, and ends.
-SPEAKER = """
-import logging, os
-from keywire.telemetry import instruments, otlp, tracing
-logging.basicConfig()
-otlp.configure(os.environ)
-with tracing.span("work", traceparent=os.environ.get("TRACEPARENT")):
-    instruments.signals.add(1, {"kind": "callback", "outcome": "queued"})
-    logging.getLogger("keywire.work").error("something went wrong")
-"""
+from tests.support.telemetry import PARENT, SPEAKER, TRACE, TRACEPARENT
 
 
 @pytest.fixture

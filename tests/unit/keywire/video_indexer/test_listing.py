@@ -10,7 +10,7 @@ from keywire.video_indexer.errors import MisconfiguredError, TransientError
 from keywire.video_indexer.listing import ListPage, list_videos, parse
 from keywire.video_indexer.period import Period
 from tests.support.builders import index
-from tests.unit.keywire.video_indexer.test_client import Service
+from tests.support.video_indexer import Service
 
 MOMENT = datetime(2026, 3, 2, 9, 0, 0, 123456, tzinfo=UTC)
 
