@@ -5,6 +5,7 @@ from typing import Any
 
 ACCOUNT_ID = "8f2d6a4e-3b71-4c58-9e0a-5d1c7b9f2e63"
 VIDEO_ID = "12345abcde"
+TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
 def instance(start: str, end: str) -> dict[str, str]:

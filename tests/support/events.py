@@ -9,11 +9,10 @@ from keywire.documents.content import read_content
 from keywire.documents.document import KeywordDocument
 from keywire.events import envelope
 from keywire.video_indexer import index as indexes
-from tests.support.builders import ACCOUNT_ID, VIDEO_ID
+from tests.support.builders import ACCOUNT_ID, TRACEPARENT, VIDEO_ID
 
 SOURCE = "/subscriptions/s/resourceGroups/g/providers/Microsoft.VideoIndexer/accounts/newsroom"
 URL = "https://insights.blob.core.windows.net/keywords-history/a/v/000001-abc.json"
-TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
 def build(

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from keywire.documents import document as documents
 from keywire.events import envelope
 from keywire.ids import MAX_REFERENCE
-from tests.support.builders import VIDEO_ID, index, instance, keyword
-from tests.support.events import SOURCE, TRACEPARENT, URL, build, event_bytes, event_of
+from tests.support.builders import TRACEPARENT, VIDEO_ID, index, instance, keyword
+from tests.support.events import SOURCE, URL, build, event_bytes, event_of
 
 
 def test_the_first_processed_version_is_told_as_extracted() -> None:
