@@ -20,7 +20,6 @@ _VARIANTS: Final = str.maketrans(
 _DIACRITICS: Final = re.compile(
     "[\u0300-\u036f\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u064b-\u065f\u0670]"
 )
-_SPACES: Final = re.compile(r"\s+")
 
 
 def normalize(text: str) -> str:
@@ -31,7 +30,6 @@ def normalize(text: str) -> str:
     """
     folded = unicodedata.normalize("NFKC", text).casefold()
     stripped = _DIACRITICS.sub("", unicodedata.normalize("NFKD", folded))
-    # Folding can leave what NFKC and case folding would change again (U+0345 folds to a letter, for one).
-    settled = unicodedata.normalize("NFKC", stripped).casefold().translate(_VARIANTS)
-    spaced = _SPACES.sub(" ", settled).strip()
-    return spaced if spaced == text else normalize(spaced)
+    # No second fold is needed: no character with case is composed with a mark that is not stripped.
+    unified = unicodedata.normalize("NFKC", stripped).translate(_VARIANTS)
+    return " ".join(unified.split())

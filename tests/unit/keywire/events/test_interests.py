@@ -19,6 +19,7 @@ from keywire.events.interests import (
     active_matches,
     ended_matches,
     ever_matched,
+    is_same,
 )
 from keywire.interests.interest import Interest
 from keywire.interests.matching.matcher import Match, TermMatch
@@ -146,6 +147,20 @@ def test_what_is_in_force_follows_the_order_of_events() -> None:
     assert active_matches(matched).keys() == {"a", "b"}
     assert active_matches([*matched, *gone]) == {}
     assert active_matches([*matched, *gone, *matched]).keys() == {"a", "b"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "same"), [({}, True), ({"interest_hash": "another"}, False), ({"score": 0.75}, False)]
+)
+def test_a_match_with_another_definition_or_score_is_not_the_same(
+    changes: dict[str, Any], same: bool
+) -> None:
+    active = active_matches(lines(match("a")))["a"]
+    assert is_same(msgspec.structs.replace(match("a"), **changes), active) is same
+
+
+def test_a_match_of_an_interest_without_an_active_match_is_not_the_same() -> None:
+    assert not is_same(match("a"), None)
 
 
 def test_what_was_ever_matched_includes_what_was_withdrawn_since() -> None:
