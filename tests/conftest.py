@@ -1,7 +1,7 @@
-"""Fixtures: the real components, started once for the session; and how much is tried at random.
+"""Fixtures for the real components, started once a session, and the profiles of property tests.
 
-Property tests try 100 cases each, the same ones in every run. `KEYWIRE_FUZZ=nightly` makes that 2,000 new
-ones. So the five tests in `tests/integration/test_fuzz*.py` send 500 inputs to the running app, or 10,000.
+A property test tries 100 cases, the same in every run. With `KEYWIRE_FUZZ=nightly` it tries 2,000 new ones. The
+five tests in `tests/integration/test_fuzz*.py` thus send 500 inputs to the running app, or 10,000.
 """
 
 import os
@@ -23,7 +23,7 @@ REAL_INDEXES = Path(
 )
 
 
-# A busy machine is no reason to fail, nor is a case that takes its time.
+# A slow machine and a slow case are not failures.
 _PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 settings.register_profile("ci", _PATIENT, max_examples=100, derandomize=True)
 settings.register_profile("nightly", _PATIENT, max_examples=2000, print_blob=True)
@@ -32,20 +32,20 @@ settings.load_profile(os.environ.get("KEYWIRE_FUZZ") or "ci")
 
 @pytest.fixture(scope="session")
 def issued(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
-    """A certificate authority and a server certificate."""
+    """Issue a certificate authority and a server certificate."""
     return certificates.issue(tmp_path_factory.mktemp("certificates"))
 
 
 @pytest.fixture(scope="session")
 async def azurite(issued: Certificates, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Azurite]:
-    """A running Azurite: HTTPS and bearer tokens only."""
+    """Run Azurite with HTTPS and bearer tokens only."""
     async with Azurite(tmp_path_factory.mktemp("azurite"), issued) as running:
         yield running
 
 
 @pytest.fixture(scope="session")
 async def insights(azurite: Azurite, issued: Certificates) -> AsyncIterator[InsightsStorage]:
-    """The insights storage account as a deployment leaves it."""
+    """Connect to an insights storage account as a deployment creates it."""
     async with storage.connect(
         blob_endpoint=azurite.blob_endpoint, queue_endpoint=azurite.queue_endpoint, authority=issued.authority
     ) as connected:
@@ -55,8 +55,8 @@ async def insights(azurite: Azurite, issued: Certificates) -> AsyncIterator[Insi
 
 @pytest.fixture(scope="session")
 async def stack() -> AsyncIterator[LocalStack]:
-    """The whole local stack, with the function app on Microsoft's worker runtime."""
-    # No timer of ours fires while other things are tested.
+    """Run the whole local stack, with the function app on Microsoft's worker runtime."""
+    # No timer of the app fires during a test.
     yearly = "0 0 0 1 1 *"
     async with LocalStack(settings={"RECONCILIATION_SCHEDULE": yearly, "HEALTH_SCHEDULE": yearly}) as running:
         yield running
@@ -64,7 +64,7 @@ async def stack() -> AsyncIterator[LocalStack]:
 
 @pytest.fixture(scope="session")
 def real_indexes() -> Path:
-    """Real index documents, where they are at hand; they are no part of the project."""
+    """The folder of real index documents, which are not part of the project."""
     if not REAL_INDEXES.is_dir():
-        pytest.skip("the real index documents are not here")
+        pytest.skip("KEYWIRE_REAL_INDEXES names no folder of real index documents")
     return REAL_INDEXES

@@ -20,7 +20,7 @@ from tests.support.queue_messages import never_expires
 from tests.support.scripted_queue import scripted_queue
 from tests.support.waiting import eventually
 
-# Azurite's account key, which its documentation publishes: the one test of a connection string needs it.
+# The account key that Azurite's documentation publishes; only the test of a connection string needs it.
 AZURITE_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 
 ONLY_HTTP = {
@@ -42,7 +42,7 @@ async def http(stack: LocalStack) -> AsyncIterator[httpx.AsyncClient]:
 
 
 def with_connection_string(stack: LocalStack, connection_string: str) -> dict[str, str]:
-    """The app's environment with a connection string in place of addresses and an identity."""
+    """Return the app's environment with a connection string instead of addresses and an identity."""
     environment = stack.app_environment()
     kept = {name: text for name, text in environment.items() if not name.startswith("InsightsStorage__")}
     return kept | {"InsightsStorage": connection_string}
@@ -57,10 +57,10 @@ async def test_an_upload_becomes_a_document_and_an_event(stack: LocalStack, http
     assert told["source"] == stack.emulator.resource_id
     assert told["traceparent"].startswith("00-")
     download = await http.get(told["data"]["document"]["url"])
-    assert download.status_code in {401, 403, 404}  # a pointer, not a grant
+    assert download.status_code in {401, 403, 404}  # the URL grants no access
 
 
-async def test_every_event_is_on_the_topic_too(stack: LocalStack, http: httpx.AsyncClient) -> None:
+async def test_every_event_also_reaches_the_topic(stack: LocalStack, http: httpx.AsyncClient) -> None:
     video_id = await upload(stack, http, index([keyword("on both")]))
     queued = await event(stack, video_id)
 
@@ -109,7 +109,7 @@ async def test_the_trace_of_the_callback_reaches_the_event(
         ("id=%00&state=Processed", 400, {"error": "the query parameter id is not a video id"}),
     ],
 )
-async def test_the_callback_answers_what_its_query_deserves(
+async def test_the_callback_responds_by_its_query(
     stack: LocalStack, http: httpx.AsyncClient, query: str, status: int, body: dict[str, str]
 ) -> None:
     answer = await http.post(f"{stack.callback_url}&{query}", content=b"\xff anything")
@@ -125,11 +125,11 @@ async def test_the_callback_needs_the_function_key(
     assert answer.status_code == 401
 
 
-async def test_only_post_is_a_callback(stack: LocalStack, http: httpx.AsyncClient) -> None:
+async def test_a_callback_must_be_a_post(stack: LocalStack, http: httpx.AsyncClient) -> None:
     assert (await http.get(f"{stack.callback_url}&id=abc&state=Processed")).status_code in {404, 405}
 
 
-async def test_a_storage_that_is_not_there_is_a_503_within_five_seconds(
+async def test_a_callback_gets_503_within_five_seconds_if_storage_does_not_respond(
     stack: LocalStack, http: httpx.AsyncClient
 ) -> None:
     async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -152,7 +152,7 @@ async def test_a_storage_that_is_not_there_is_a_503_within_five_seconds(
         silent.close()
 
 
-async def test_a_job_waits_for_ever_for_its_extraction(stack: LocalStack, http: httpx.AsyncClient) -> None:
+async def test_a_job_never_expires(stack: LocalStack, http: httpx.AsyncClient) -> None:
     async with scripted_queue(["201 Created"]) as service:
         environment = with_connection_string(stack, service.connection_string)
         async with FunctionsHost(PROJECT, environment, ONLY_HTTP) as host:
@@ -166,7 +166,7 @@ async def test_a_job_waits_for_ever_for_its_extraction(stack: LocalStack, http: 
         assert "messagettl=-1" in request
 
 
-async def test_the_settings_for_core_tools_run_the_app_too(
+async def test_the_app_runs_with_the_settings_for_core_tools(
     stack: LocalStack, http: httpx.AsyncClient
 ) -> None:
     settings = stack.core_tools_settings()
@@ -181,7 +181,7 @@ async def test_the_settings_for_core_tools_run_the_app_too(
         assert answer.status_code == 202
 
 
-async def test_a_rematch_tells_what_changed_interests_mean_for_stored_documents(
+async def test_a_rematch_publishes_what_changed_interests_match_in_stored_documents(
     stack: LocalStack, http: httpx.AsyncClient
 ) -> None:
     video_id = await upload(stack, http, index([keyword("lighthouse keeper")]))
@@ -214,9 +214,7 @@ async def test_a_rematch_tells_what_changed_interests_mean_for_stored_documents(
 
 
 @pytest.mark.parametrize("body", ["{", "[]", '{"dryrun": true}', '{"interests": []}', '{"interests": [5]}'])
-async def test_a_rematch_that_makes_no_sense_is_refused(
-    stack: LocalStack, http: httpx.AsyncClient, body: str
-) -> None:
+async def test_an_invalid_rematch_is_refused(stack: LocalStack, http: httpx.AsyncClient, body: str) -> None:
     key = {"x-functions-key": stack.function_key}
     answer = await http.post(f"{stack.host.url}/api/operations/rematch", content=body, headers=key)
     assert answer.status_code == 400
@@ -224,7 +222,7 @@ async def test_a_rematch_that_makes_no_sense_is_refused(
 
 
 @pytest.mark.parametrize("operation_id", ["never", "0" * 32, "..%2f..%2f"])
-async def test_the_status_of_a_rematch_that_there_is_not_is_a_404(
+async def test_the_status_of_an_unknown_rematch_is_404(
     stack: LocalStack, http: httpx.AsyncClient, operation_id: str
 ) -> None:
     key = {"x-functions-key": stack.function_key}
@@ -258,11 +256,11 @@ async def test_a_timer_rewrites_the_hosts_poison_messages(stack: LocalStack, htt
         messages = await poison.peek_messages(max_messages=32)
         return [never_expires(message) for message in messages] == [True]
 
-    await eventually(taken_over, "the message stays for ever", stack.host.logs)
+    await eventually(taken_over, "the message never expires", stack.host.logs)
     await poison.clear_messages()
 
 
-async def test_an_app_with_missing_settings_does_not_start_and_names_them(stack: LocalStack) -> None:
+async def test_an_app_with_missing_settings_does_not_start_and_names_the_settings(stack: LocalStack) -> None:
     environment = stack.app_environment()
     del environment["VIDEO_INDEXER_ACCOUNT_ID"], environment["VIDEO_INDEXER_LOCATION"]
     with pytest.raises(
@@ -272,9 +270,7 @@ async def test_an_app_with_missing_settings_does_not_start_and_names_them(stack:
             pass
 
 
-async def test_a_connection_string_works_where_identities_do_not(
-    stack: LocalStack, http: httpx.AsyncClient
-) -> None:
+async def test_a_connection_string_replaces_the_identity(stack: LocalStack, http: httpx.AsyncClient) -> None:
     environment = with_connection_string(
         stack,
         f"DefaultEndpointsProtocol=https;AccountName=devstoreaccount1;AccountKey={AZURITE_KEY};"
@@ -299,7 +295,7 @@ async def test_no_key_and_no_connection_string_is_anywhere_in_the_running_stack(
     texts += [Path(f"/proc/{pid}/cmdline").read_bytes() for pid in processes]
     files = [path for path in stack.directory.rglob("*") if path.is_file() and path != stack.certificates.key]
     texts += [path.read_bytes() for path in files]
-    assert b"InsightsStorage__credential" in b"".join(texts)  # what is looked through is what is meant
+    assert b"InsightsStorage__credential" in b"".join(texts)  # the search covers the app's environment
     for text in texts:
         for forbidden in (
             AZURITE_KEY.encode(),
@@ -329,7 +325,7 @@ async def test_no_log_holds_a_key_a_query_or_a_name(stack: LocalStack, http: htt
         assert forbidden not in logs
 
 
-async def test_real_indexes_become_documents(
+async def test_real_indexes_become_documents_field_for_field(
     stack: LocalStack, http: httpx.AsyncClient, real_indexes: Path
 ) -> None:
     for path in sorted(real_indexes.glob("*.json")):

@@ -1,4 +1,4 @@
-"""The snippets of docs/consume.md, run on what Keywire really sends and stores."""
+"""The snippets of docs/consume.md, run on events and documents of Keywire."""
 
 import base64
 import json
@@ -23,7 +23,7 @@ SNIPPETS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 
 
 def run(name: str) -> Any:
-    """What the snippet that defines `name` makes of it."""
+    """Run the snippet that defines `name`; return what it defines."""
     (snippet,) = [text for text in SNIPPETS if f"def {name}(" in text]
     scope: dict[str, Any] = {}
     exec(compile(snippet, "docs/consume.md", "exec"), scope)
@@ -59,7 +59,7 @@ async def test_duplicates_and_stale_events_are_dropped(insights: InsightsStorage
     assert {event["sequence"] for event in kept} == {"000000002"}
 
 
-async def test_a_function_on_the_queue_reads_the_messages(
+async def test_a_function_with_a_queue_trigger_reads_the_messages(
     insights: InsightsStorage, capsys: pytest.CaptureFixture[str]
 ) -> None:
     on_event = run("on_event")
@@ -79,11 +79,11 @@ async def test_a_function_on_the_queue_reads_the_messages(
     assert "promote {'campaign': 'spring'" in capsys.readouterr().out
 
 
-async def test_messages_are_read_and_deleted_with_the_sdk(insights: InsightsStorage) -> None:
+async def test_the_sdk_reads_and_deletes_the_messages(insights: InsightsStorage) -> None:
     read_events = run("read_events")
 
     class Queue:
-        """What the SDK's synchronous client gives for the messages that were read."""
+        """The SDK's synchronous client, with messages that were received before."""
 
         def __init__(self, bodies: list[bytes]) -> None:
             self.messages = bodies
@@ -102,7 +102,7 @@ async def test_messages_are_read_and_deleted_with_the_sdk(insights: InsightsStor
     assert queue.messages == []
 
 
-async def test_the_official_classes_read_every_event(insights: InsightsStorage) -> None:
+async def test_the_official_cloudevent_classes_read_every_event(insights: InsightsStorage) -> None:
     as_cloudevents = run("as_cloudevents")
     async with World(insights, A) as world:
         bodies = await sent(world)

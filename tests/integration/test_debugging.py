@@ -1,4 +1,4 @@
-"""`.vscode/launch.json`: F5 starts the stack, and a breakpoint in any function is met."""
+"""`.vscode/launch.json`: F5 starts the stack, and breakpoints stop in every process."""
 
 import json
 import os
@@ -19,7 +19,7 @@ EXTRACTION = PROJECT / "handlers" / "extraction.py"
 
 
 def configuration(name: str) -> dict[str, Any]:
-    """As the editor hands it on, but with no terminal to run it in."""
+    """Return a configuration as the editor passes it to the debugger, without its terminal."""
     text = (PROJECT / ".vscode" / "launch.json").read_text("utf-8")
     known = json.loads(text.replace("${workspaceFolder}", str(PROJECT)))["configurations"]
     (found,) = [each for each in known if each["name"].startswith(name)]
@@ -31,8 +31,8 @@ def line_of(file: Path, code: str) -> int:
     return int(number)
 
 
-@pytest.mark.skipif(os.name != "posix", reason="ends the stack by a signal")
-async def test_a_breakpoint_is_met_in_every_process_of_the_stack(tmp_path: Path) -> None:
+@pytest.mark.skipif(os.name != "posix", reason="ends the stack with a signal")
+async def test_breakpoints_stop_in_every_process_of_the_stack(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     breakpoints = {

@@ -1,4 +1,4 @@
-"""The snippets of docs/uploading.md upload videos that call back."""
+"""The snippets of docs/uploading.md, run against the local stack."""
 
 import asyncio
 import os
@@ -109,7 +109,7 @@ async def test_the_curl_snippet_uploads_with_a_callback(
     assert (found["reference"], found["externalId"]) == ("by curl", "cms-4711")
 
 
-def test_the_lengths_that_it_tells_are_those_of_signed_urls() -> None:
+def test_signed_urls_have_the_lengths_that_the_page_gives() -> None:
     def length(reference: str) -> int:
         token = callback_urls.issue([bytes(32)], reference, datetime(2027, 1, 1, tzinfo=UTC))
         return len(callback_urls.callback_url("https://func-keywire-abcdefghijklm.azurewebsites.net", token))

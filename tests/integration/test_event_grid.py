@@ -1,4 +1,4 @@
-"""Events from the publisher to a subscriber: the SDK, an identity's tokens, TLS, webhooks, and blobs."""
+"""Events from the publisher to a subscriber, with the SDK, an identity, TLS, webhooks and dead letters."""
 
 import json
 from collections.abc import AsyncIterator
@@ -31,7 +31,7 @@ ORIGIN = {"WebHook-Allowed-Origin": "eventgrid.azure.net"}
 
 @dataclass
 class Subscriber:
-    """A webhook that answers `statuses` one after the other, then 200."""
+    """A webhook that responds with each of `statuses` in turn, then with 200."""
 
     statuses: list[int] = field(default_factory=list)
     received: list[dict[str, Any]] = field(default_factory=list)
@@ -66,8 +66,8 @@ async def http(grid: LocalStack) -> AsyncIterator[httpx.AsyncClient]:
 
 
 @asynccontextmanager
-async def publishes_as(stack: LocalStack, credential: AsyncTokenCredential) -> AsyncIterator[EventGridTopic]:
-    # The authority is in no environment here: these tests share their process with other stacks.
+async def publisher_as(stack: LocalStack, credential: AsyncTokenCredential) -> AsyncIterator[EventGridTopic]:
+    # Other stacks use this process too, so its environment does not name the certificate authority.
     connector = aiohttp.TCPConnector(ssl=stack.ssl_context())
     async with (
         aiohttp.ClientSession(connector=connector) as session,
@@ -82,13 +82,13 @@ async def publishes_as(stack: LocalStack, credential: AsyncTokenCredential) -> A
 
 @pytest.fixture
 async def publisher(grid: LocalStack, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[EventGridTopic]:
-    """A publisher with the managed identity that the app has."""
+    """A publisher with the app's managed identity."""
     environment = grid.app_environment()
     for name in ("IDENTITY_ENDPOINT", "IDENTITY_HEADER"):
         monkeypatch.setenv(name, environment[name])
     async with (
         ManagedIdentityCredential(client_id=identity.CLIENT_ID) as credential,
-        publishes_as(grid, credential) as made,
+        publisher_as(grid, credential) as made,
     ):
         yield made
 
@@ -97,7 +97,7 @@ async def publisher(grid: LocalStack, monkeypatch: pytest.MonkeyPatch) -> AsyncI
 async def subscribed(
     stack: LocalStack, http: httpx.AsyncClient, name: str, subscriber: Subscriber, **wanted: Any
 ) -> AsyncIterator[None]:
-    """A subscription for the duration of a test."""
+    """Subscribe until the block ends."""
     app = Starlette(routes=[Route("/hook", subscriber.answer, methods=["OPTIONS", "POST"])])
     async with serve(app) as url:
         address = f"{stack.event_grid_url}/emulator/subscriptions/{name}"
@@ -129,7 +129,7 @@ def stored(*events: dict[str, Any]) -> list[bytes]:
     return [json.dumps(each, ensure_ascii=False).encode() for each in events]
 
 
-async def test_what_a_subscriber_gets_is_what_was_stored(
+async def test_a_subscriber_gets_the_stored_events(
     grid: LocalStack, http: httpx.AsyncClient, publisher: EventGridTopic
 ) -> None:
     events = [event(number) for number in range(20)]
@@ -137,12 +137,12 @@ async def test_what_a_subscriber_gets_is_what_was_stored(
 
     async with subscribed(grid, http, "all", subscriber):
         await publisher.publish(stored(*events))
-        await eventually(lambda: len(subscriber.received) == len(events), "everything is delivered")
+        await eventually(lambda: len(subscriber.received) == len(events), "all events are delivered")
 
     assert sorted(subscriber.received, key=lambda each: str(each["id"])) == events
 
 
-async def test_a_subscriber_gets_the_types_and_subjects_that_it_wants(
+async def test_a_subscriber_gets_only_the_types_and_subjects_of_its_filter(
     grid: LocalStack, http: httpx.AsyncClient, publisher: EventGridTopic
 ) -> None:
     everything, matches = Subscriber(), Subscriber()
@@ -159,13 +159,13 @@ async def test_a_subscriber_gets_the_types_and_subjects_that_it_wants(
                 event(3, type="keywire.interest.matched.v1", subject="videos/xyz/interests/england"),
             )
         )
-        await eventually(lambda: len(everything.received) == 3, "everything is delivered")
+        await eventually(lambda: len(everything.received) == 3, "all events are delivered")
         await eventually(lambda: matches.received, "the match is delivered")
 
     assert matches.ids() == ["event-001"]
 
 
-async def test_a_subscriber_that_is_busy_gets_it_later(
+async def test_the_topic_retries_a_busy_subscriber(
     grid: LocalStack, http: httpx.AsyncClient, publisher: EventGridTopic
 ) -> None:
     busy = Subscriber(statuses=[503, 503])
@@ -177,7 +177,7 @@ async def test_a_subscriber_that_is_busy_gets_it_later(
     assert (busy.attempts, busy.received) == (3, [event(1)])
 
 
-async def test_what_nobody_takes_is_a_blob(
+async def test_an_event_that_no_delivery_attempt_places_is_dead_lettered_as_a_blob(
     grid: LocalStack, http: httpx.AsyncClient, publisher: EventGridTopic
 ) -> None:
     refusing = Subscriber(statuses=[500, 500, 500])
@@ -197,7 +197,7 @@ async def test_what_nobody_takes_is_a_blob(
     assert refusing.received == []
 
 
-async def test_nobody_publishes_without_a_token(grid: LocalStack, http: httpx.AsyncClient) -> None:
+async def test_publishing_needs_a_token(grid: LocalStack, http: httpx.AsyncClient) -> None:
     answer = await http.post(
         grid.event_grid_topic_endpoint,
         params={"api-version": "2018-01-01"},
@@ -208,22 +208,21 @@ async def test_nobody_publishes_without_a_token(grid: LocalStack, http: httpx.As
     assert (answer.status_code, answer.json()["error"]["code"]) == (401, "Unauthorized")
 
 
-async def test_a_token_for_something_else_does_not_publish(grid: LocalStack) -> None:
-    """The SDK says so as any of its clients does."""
+async def test_a_token_for_another_service_is_a_misconfiguration(grid: LocalStack) -> None:
 
     class ForStorage(storage.OperatorCredential):
         async def get_token(self, *scopes: str, **options: Any) -> AccessToken:
             return await super().get_token("https://storage.azure.com/.default", **options)
 
-    async with publishes_as(grid, ForStorage()) as publisher:
+    async with publisher_as(grid, ForStorage()) as publisher:
         with pytest.raises(MisconfiguredError, match="EventGrid Data Sender"):
             await publisher.publish(stored(event(1)))
 
 
-async def test_what_is_too_large_for_a_request_goes_in_several(
+async def test_the_publisher_splits_events_that_are_too_large_for_one_request(
     grid: LocalStack, http: httpx.AsyncClient, publisher: EventGridTopic
 ) -> None:
-    """Were it not split, the topic would refuse it with 413."""
+    """The topic responds with 413 to a request that is too large."""
     await http.delete(f"{grid.event_grid_url}/emulator/events")
     events = [event(number, data={"text": "映" * 15_000}) for number in range(30)]
 
@@ -233,7 +232,7 @@ async def test_what_is_too_large_for_a_request_goes_in_several(
     assert [entry["event"] for entry in listed] == events
 
 
-async def test_a_topic_in_trouble_is_an_error(
+async def test_a_429_of_the_topic_is_a_throttled_error(
     grid: LocalStack, http: httpx.AsyncClient, publisher: EventGridTopic
 ) -> None:
     fault = {"kind": "status", "status": 429}
@@ -243,7 +242,9 @@ async def test_a_topic_in_trouble_is_an_error(
         await publisher.publish(stored(event(1)))
 
 
-async def test_an_app_may_know_no_topic(grid: LocalStack, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_stack_without_event_grid_names_no_topic(
+    grid: LocalStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert grid.app_environment()["EVENT_GRID_TOPIC_ENDPOINT"] == f"{grid.event_grid_url}/api/events"
 
     monkeypatch.setattr(grid, "event_grid", False)

@@ -1,4 +1,4 @@
-"""Whatever is sent to the app's addresses: an answer below 500, and a job exactly where it says so."""
+"""Any request to the app gets a response below 500, and queues a job exactly if it is 202."""
 
 import base64
 import json
@@ -20,7 +20,7 @@ from keywire.storage import layout
 from tests.support.fuzzing import Answer, RawHttp, RunningApp, running_app, taken
 from tests.support.hostile import MARKER, TEXTS, changed
 
-# Of a case that failed, however long a text in it is.
+# A case that failed is printed whole.
 pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
 
 TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
@@ -31,7 +31,7 @@ ANSWERS = {"keyed": {200, 202, 400, 401}, "signed": {200, 202, 400, 401}, "opera
 
 
 class Target:
-    """The app's HTTP process alone: jobs stay on the queue."""
+    """The app's HTTP process alone, so that jobs stay on the queue."""
 
     def __init__(self, app: RunningApp) -> None:
         self.app = app
@@ -49,7 +49,7 @@ class Target:
     async def callback(
         self, path: bytes, query: bytes, headers: list[tuple[bytes, bytes]], body: bytes
     ) -> tuple[Answer, dict[str, Any] | None]:
-        """Call back; the answer, and the job that came of it."""
+        """Call back; return the response and the job that it queued."""
         answer = await self.http.post(path + query, headers, body)
         queued = [json.loads(base64.b64decode(message.content)) for message in await taken(self.queue)]
         assert answer.status < 500
@@ -64,7 +64,7 @@ async def target() -> AsyncIterator[Target]:
         target = Target(app)
         yield target
         await target.http.close()
-        # What was sent is worth something only where each answer is among those that came.
+        # The inputs are good enough only if they caused each of these responses.
         for kind in {kind for kind, _ in target.answers}:
             assert ANSWERS[kind] <= {status for each, status in target.answers if each == kind}
         stack = app.stack
@@ -73,7 +73,7 @@ async def target() -> AsyncIterator[Target]:
 
 
 def check_job(answer: Answer, job: dict[str, Any] | None, query: bytes, reference: str | None) -> None:
-    """A job says what was agreed, and of the query its id alone."""
+    """Check that a job has the agreed fields, and only the video id from the query."""
     if job is None:
         return
     said = json.loads(answer.body)
@@ -122,7 +122,7 @@ NOISE = st.binary(max_size=12).map(lambda noise: re.sub(rb"[\s#\x00-\x20\x7f]", 
 
 @st.composite
 def queries(draw: st.DrawFn) -> bytes:
-    """A query string, written in any way; nearly right more often than not."""
+    """A query string in any spelling, mostly almost valid."""
     good = [("id", "12345abcde"), ("state", "Processed")]
     pairs = draw(st.lists(PARAMETERS, max_size=4))
     pairs = [*pairs, *good] if draw(st.booleans()) else [*good[: draw(st.integers(0, 2))], *pairs]
@@ -171,7 +171,7 @@ BODIES = (
 @example(b"&id=a&state=Processing", [], b"", b"code=KEY")
 @example(b"&state=Processed", [], b"", b"code=KEY")
 @example(b"&id=a&state=Processed", [], b"", b"code=wrong")
-async def test_a_callback_is_answered_and_makes_one_job_or_none(
+async def test_a_callback_gets_a_response_and_queues_at_most_one_job(
     target: Target, query: bytes, headers: list[tuple[bytes, bytes]], body: bytes, key: bytes
 ) -> None:
     path = b"/api/video-indexer/callback?" + key.replace(b"KEY", target.key)
@@ -182,7 +182,7 @@ async def test_a_callback_is_answered_and_makes_one_job_or_none(
 
 @st.composite
 def token_changes(draw: st.DrawFn) -> tuple[int, int, bytes, int, int]:
-    """Which token, and what becomes of it."""
+    """The arguments of `change` that follow `tokens`."""
     pasted = draw(TEXTS.map(lambda text: quote(text, errors="replace").encode()) | NOISE | st.just(b""))
     return (
         draw(st.sampled_from([0, 0, 0, 1, 2, 3])),
@@ -194,7 +194,7 @@ def token_changes(draw: st.DrawFn) -> tuple[int, int, bytes, int, int]:
 
 
 def change(tokens: list[str], which: int, how: int, pasted: bytes, start: int, end: int) -> bytes:
-    """The token as it is; cut and pasted in; or the parts of two."""
+    """Return a token unchanged (`how` 0), with a part replaced (1), or with another token's signature (2)."""
     token = tokens[which].encode()
     if how == 1:
         return token[:start] + pasted + token[end:]
@@ -209,7 +209,7 @@ def change(tokens: list[str], which: int, how: int, pasted: bytes, start: int, e
 @example((0, 0, b"", 0, 0), b"&id=..&state=Processed", [], b"")
 @example((2, 0, b"", 0, 0), b"&id=a&state=Processed", [], b"")
 @example((0, 2, b"", 0, 0), b"&id=a&state=Processed", [], b"")
-async def test_only_a_token_that_was_given_out_opens_and_makes_one_job_or_none(
+async def test_only_an_issued_token_queues_a_job(
     target: Target,
     changes: tuple[int, int, bytes, int, int],
     query: bytes,
@@ -252,7 +252,7 @@ QUEUED = {
 @example(("backfill", b""), [])
 @example(("replay", b'{"videos": ["a"]}'), [])
 @example(("replay", b""), [])
-async def test_an_operation_is_done_or_refused(
+async def test_an_operation_is_accepted_or_refused(
     target: Target, operation: tuple[str, bytes], headers: list[tuple[bytes, bytes]]
 ) -> None:
     name, body = operation

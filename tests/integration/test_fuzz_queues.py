@@ -1,4 +1,4 @@
-"""Whatever lies on a queue is done, put off, or given up with a reason: nothing is lost."""
+"""Any message on a queue is processed, deferred, or moved to the poison queue with a reason."""
 
 import base64
 import json
@@ -25,11 +25,11 @@ from tests.support.hostile import MARKER, changed
 from tests.support.queue_messages import never_expires
 from tests.support.waiting import eventually
 
-# Of a case that failed, however long a text in it is.
+# A case that failed is printed whole.
 pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
 
 BATCH = 20
-# A batch that fails is not made smaller: that would take minutes, and the failure names the message.
+# Shrinking a failed batch would take minutes, and the failure names the message.
 BATCHES = settings(max_examples=settings().max_examples // BATCH, phases=[Phase.generate])
 OPERATION = "0123456789abcdef" * 2
 READ_PAGE: dict[str, Callable[[bytes], object]] = {
@@ -57,11 +57,11 @@ def page_fields(queue: str, **fields: Any) -> dict[str, Any]:
     return PAGES[queue] | common | fields
 
 
-# As it lies on a queue: base64, which may be broken into lines, or anything else that XML can hold.
+# The content of a queue message: base64, perhaps in several lines, or any other text that XML can hold.
 ENCODED = st.sampled_from(
     [lambda body: base64.b64encode(body).decode()] * 4 + [lambda body: base64.encodebytes(body).decode()]
 )
-NO_BASE64 = (
+NOT_BASE64 = (
     st.text(st.characters(codec="utf-8", exclude_categories=["C"]), min_size=1, max_size=100).map(
         lambda text: f"{{{text}"
     )
@@ -71,9 +71,9 @@ NO_BASE64 = (
 
 
 def contents(*samples: dict[str, Any]) -> st.SearchStrategy[str]:
-    """What may lie on a queue, each of a size that a queue takes."""
+    """Return a strategy for contents of messages, each within the queue's size limit."""
     encoded = st.tuples(ENCODED, changed(*samples)).map(lambda pair: pair[0](pair[1]))
-    return (encoded | encoded | encoded | NO_BASE64).filter(lambda text: len(text.encode()) <= 64 * 1024)
+    return (encoded | encoded | encoded | NOT_BASE64).filter(lambda text: len(text.encode()) <= 64 * 1024)
 
 
 def batches(*kinds: tuple[str, st.SearchStrategy[str]]) -> st.SearchStrategy[list[tuple[str, str]]]:
@@ -83,7 +83,7 @@ def batches(*kinds: tuple[str, st.SearchStrategy[str]]) -> st.SearchStrategy[lis
 
 @pytest.fixture(scope="module")
 async def workers(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RunningApp]:
-    """A process for each queue; the host tries again after a second."""
+    """The app with a process for each queue; the host redelivers after a second."""
     directory = tmp_path_factory.mktemp("app")
     shutil.copy(PROJECT / "function_app.py", directory)
     host = json.loads((PROJECT / "host.json").read_text())
@@ -97,41 +97,41 @@ async def workers(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Run
 
 
 async def depth(app: RunningApp, queue: str) -> int:
-    """How many messages a queue has, those out of sight with them."""
+    """Return the number of messages of a queue, including invisible ones."""
     properties = await app.stack.storage.queue(queue).get_queue_properties()
     return properties.approximate_message_count or 0
 
 
 async def keep_poison(app: RunningApp) -> None:
-    """Let the timer run that takes over what the host gave up."""
+    """Run the timer that takes over the host's poison messages."""
     http = RawHttp(app.host.url)
     headers = [(b"x-functions-key", app.stack.master_key.encode()), (b"content-type", b"application/json")]
     before = app.log.getvalue().count("poison kept=")
     assert (await http.post(b"/admin/functions/keep_poison", headers, b'{"input": ""}')).status == 202
     await eventually(
-        lambda: app.log.getvalue().count("poison kept=") > before, "poison is kept", app.log.getvalue
+        lambda: app.log.getvalue().count("poison kept=") > before, "the timer has run", app.log.getvalue
     )
     await http.close()
 
 
-async def poisoned(app: RunningApp, queue: str, *, most: int) -> Counter[bytes]:
-    """What was given up, each as it came; all of it says why, and stays."""
+async def take_poison(app: RunningApp, queue: str, *, most: int) -> Counter[bytes]:
+    """Take the originals of all poison messages; check that each has a reason and never expires."""
     found = Counter[bytes]()
     messages = await taken(app.stack.storage.queues.get_queue_client(f"{queue}-poison"))
     assert len(messages) <= most
     for message in messages:
-        told = json.loads(base64.b64decode(message.content, validate=True))
+        poisoned = json.loads(base64.b64decode(message.content, validate=True))
         assert never_expires(message)
-        assert told["reason"]
-        assert told["reason"] != CRASHED
-        assert MARKER not in told["reason"]
-        assert datetime.fromisoformat(told["poisonedAt"]).tzinfo is not None
+        assert poisoned["reason"]
+        assert poisoned["reason"] != CRASHED
+        assert MARKER not in poisoned["reason"]
+        assert datetime.fromisoformat(poisoned["poisonedAt"]).tzinfo is not None
         found[poison.original(message.content)] += 1
     return found
 
 
-async def settled(app: RunningApp, sent: list[tuple[str, str]], left: Mapping[str, int]) -> None:
-    """Send, and wait until each was done with and so many messages are left on each queue."""
+async def settle(app: RunningApp, sent: list[tuple[str, str]], left: Mapping[str, int]) -> None:
+    """Send messages; wait until all were processed and each queue has the messages of `left`."""
     before = done(app, *left)
     for queue, content in sent:
         await app.stack.storage.queues.get_queue_client(queue).send_message(content)
@@ -141,19 +141,19 @@ async def settled(app: RunningApp, sent: list[tuple[str, str]], left: Mapping[st
             return False
         return [await depth(app, queue) for queue in left] == [*left.values()]
 
-    await eventually(quiet, f"what is left is {left}", app.log.getvalue)
+    await eventually(quiet, f"the queues have {left}", app.log.getvalue)
     await keep_poison(app)
 
 
 def done(app: RunningApp, *queues: str) -> int:
-    """How many runs ended, and messages were no base64, on these queues."""
+    """Return how many messages of these queues were processed or were not base64."""
     log = app.log.getvalue()
     runs = [f"Executed {queue.replace('-', '_')} (" for queue in queues]
     return sum(log.count(text) for text in (*runs, "is not base64"))
 
 
 def body_of(content: str) -> bytes | None:
-    """A message's bytes, or None where the host finds none in it."""
+    """Return a message's bytes, or None if it is not base64."""
     try:
         return poison.from_base64(content)
     except ValueError:
@@ -165,32 +165,31 @@ JOBS = contents(job_fields(), job_fields(attempts=1, later=[MARKER]), job_fields
 
 @BATCHES
 @given(batches((layout.EXTRACTION_QUEUE, JOBS), (layout.BACKFILL_QUEUE, JOBS)))
-async def test_a_message_is_a_job_or_is_kept_or_is_given_up_with_a_reason(
+async def test_a_message_is_processed_or_deferred_or_poisoned_with_a_reason(
     workers: RunningApp, batch: list[tuple[str, str]]
 ) -> None:
     left = Counter({layout.EXTRACTION_QUEUE: 0, layout.BACKFILL_QUEUE: 0})
-    given_up = {queue: Counter[bytes]() for queue in left}
+    poison_of = {queue: Counter[bytes]() for queue in left}
     for queue, content in batch:
         body = body_of(content)
         if body is None:
-            given_up[queue][content.encode()[: poison.MAX_BODY]] += 1
+            poison_of[queue][content.encode()[: poison.MAX_BODY]] += 1
             continue
         try:
             job = jobs.decode(body)
         except NewerMessageError as error:
             if error.received_at and (datetime.now(UTC) - error.received_at).days < 1:
-                left[queue] += 1  # a newer instance may come
+                left[queue] += 1  # a newer instance may process it
             else:
-                given_up[queue][body[: poison.MAX_BODY]] += 1
+                poison_of[queue][body[: poison.MAX_BODY]] += 1
         except InvalidMessageError:
-            given_up[queue][body[: poison.MAX_BODY]] += 1
+            poison_of[queue][body[: poison.MAX_BODY]] += 1
         else:
-            left[queue] += (
-                job.not_found == 0
-            )  # asked for once more; if it is not found again, nothing is left
-    await settled(workers, batch, left)
+            # The first not-found defers the job; the second one ends it.
+            left[queue] += job.not_found == 0
+    await settle(workers, batch, left)
     for queue in left:
-        assert await poisoned(workers, queue, most=BATCH) == given_up[queue]
+        assert await take_poison(workers, queue, most=BATCH) == poison_of[queue]
         await workers.stack.storage.queue(queue).clear_messages()
 
 
@@ -203,7 +202,7 @@ async def test_a_message_is_a_job_or_is_kept_or_is_given_up_with_a_reason(
         )
     )
 )
-async def test_a_message_is_a_page_or_is_given_up_with_a_reason(
+async def test_a_page_is_processed_or_poisoned_with_a_reason(
     workers: RunningApp, batch: list[tuple[str, str]]
 ) -> None:
     unreadable = {queue: Counter[bytes]() for queue in READ_PAGE}
@@ -216,10 +215,10 @@ async def test_a_message_is_a_page_or_is_given_up_with_a_reason(
             READ_PAGE[queue](body)
         except ValueError:
             unreadable[queue][body[: poison.MAX_BODY]] += 1
-    await settled(workers, batch, dict.fromkeys(READ_PAGE, 0))
+    await settle(workers, batch, dict.fromkeys(READ_PAGE, 0))
     sent = Counter(body_of(content) for _, content in batch)
     for queue, expected in unreadable.items():
-        found = await poisoned(workers, queue, most=BATCH)
+        found = await take_poison(workers, queue, most=BATCH)
         assert expected <= found
-        # Besides them only pages that nobody can do, a marker that storage doesn't know for instance.
+        # The others are pages that can't be processed, for example with a marker that storage does not know.
         assert found - expected <= sent

@@ -1,4 +1,4 @@
-"""What a release must not change by accident: content hashes, event ids and bytes, every stored path.
+"""Content hashes, event ids, event bytes and stored paths, which a release must not change by accident.
 
 The golden file pins what version 0.1.0 stored and sent. `KEYWIRE_WRITE_GOLDEN=1` writes it again: commit the
 difference only if consumers were promised that change.
@@ -24,7 +24,7 @@ GOLDEN = Path(__file__).parents[1] / "golden" / "stored.json"
 SAMPLES = PROJECT / "local" / "samples"
 ACCOUNT_ID = "0c9d3a51-7e0b-4a55-9a0e-2f6f3c1d8b47"
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-# The endpoint has another port in every run.
+# Each run has another port.
 ENDPOINT = b"https://storage.example"
 EDITION_FILE = re.compile(rb"\b(e\d{6})-[0-9a-f]{12}")
 
@@ -48,12 +48,12 @@ async def remove(world: World, video_id: str) -> None:
 
 
 def stable(body: bytes, endpoint: bytes) -> bytes:
-    """Replace what another run has otherwise: the endpoint, and the names that are hashes over it."""
+    """Replace what differs between runs: the endpoint, and names that are hashes over it."""
     return EDITION_FILE.sub(rb"\1-hash", body.replace(endpoint, ENDPOINT))
 
 
 async def written(world: World, insights: InsightsStorage) -> dict[str, Any]:
-    """Everything that is stored and queued, with the hash of its bytes."""
+    """Return everything that is stored and queued, with the hash of its bytes."""
     found: dict[str, Any] = {"stored": {}, "contentHashes": {}, "events": {}}
     endpoint = insights.blobs.url.rstrip("/").encode()
     for container in (KEYWORDS_CONTAINER, HISTORY_CONTAINER):
@@ -64,7 +64,7 @@ async def written(world: World, insights: InsightsStorage) -> dict[str, Any]:
             metadata = {
                 key: stable(text.encode(), endpoint).decode() for key, text in (blob.metadata or {}).items()
             }
-            metadata.pop("matchedat", None)  # storage's own clock
+            metadata.pop("matchedat", None)  # by storage's clock
             found["stored"][name] = {
                 "sha256": hashlib.sha256(stable(body, endpoint)).hexdigest(),
                 "contentType": blob.content_settings.content_type,

@@ -1,4 +1,4 @@
-"""What the running app answers, held against docs/openapi.yaml: all that it describes, and nothing else."""
+"""The responses of the running app, compared with docs/openapi.yaml: every described one, and no other."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -19,7 +19,7 @@ from tests.support.waiting import eventually
 
 VIDEO = {"id": "never-there", "state": "Processed"}
 NEVER = "0" * 32
-# Nobody listens there.
+# No server listens on this port.
 CLOSED = {
     f"InsightsStorage__{service}ServiceUri": "https://127.0.0.1:9/devstoreaccount1"
     for service in ("blob", "queue")
@@ -34,17 +34,17 @@ async def http(stack: LocalStack) -> AsyncIterator[httpx.AsyncClient]:
 
 @pytest.fixture(scope="module")
 def seen() -> set[tuple[str, int]]:
-    """The answers that were held against the description: the function, and the status."""
+    """The responses that were compared: function and status."""
     return set()
 
 
 class Caller:
-    """Calls an app's functions by their names, as the document says, and checks each answer.
+    """A client that calls functions by name, as the document describes them, and checks each response.
 
     Args:
         url: The host.
         key: The function key.
-        token: Of a signed callback address.
+        token: The token of a signed callback URL.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class Caller:
 
 
 def check(operation: Operation, answer: httpx.Response) -> None:
-    """Hold an answer against what the document says of its status."""
+    """Compare a response with the document's description of its status."""
     described = operation.response(answer.status_code)
     for name, reference in described.get("headers", {}).items():
         header = resolved(reference)
@@ -109,7 +109,9 @@ def only_http(stack: LocalStack, environment: dict[str, str]) -> FunctionsHost:
     return FunctionsHost(PROJECT, environment, dict.fromkeys(others, 0))
 
 
-async def test_callbacks(stack: LocalStack, http: httpx.AsyncClient, seen: set[tuple[str, int]]) -> None:
+async def test_responses_of_callbacks(
+    stack: LocalStack, http: httpx.AsyncClient, seen: set[tuple[str, int]]
+) -> None:
     app = caller(stack, http, seen, stack.host)
     for name in ("callback", "signed_callback"):
         await app.call(name, 202, query=VIDEO)
@@ -120,7 +122,9 @@ async def test_callbacks(stack: LocalStack, http: httpx.AsyncClient, seen: set[t
     await app.call("signed_callback", 401, query=VIDEO, token="a.b")
 
 
-async def test_operations(stack: LocalStack, http: httpx.AsyncClient, seen: set[tuple[str, int]]) -> None:
+async def test_responses_of_operations(
+    stack: LocalStack, http: httpx.AsyncClient, seen: set[tuple[str, int]]
+) -> None:
     app = caller(stack, http, seen, stack.host)
     for name in ("new_callback_url", "start_backfill", "start_rematch", "replay"):
         await app.call(name, 401, key="wrong")
@@ -139,10 +143,12 @@ async def test_operations(stack: LocalStack, http: httpx.AsyncClient, seen: set[
     await app.call("replay", 200, body=period)
 
 
-async def test_health(stack: LocalStack, http: httpx.AsyncClient, seen: set[tuple[str, int]]) -> None:
+async def test_responses_of_health(
+    stack: LocalStack, http: httpx.AsyncClient, seen: set[tuple[str, int]]
+) -> None:
     app = caller(stack, http, seen, stack.host)
 
-    # What other tests did to this stack may have to pass.
+    # The health recovers from other tests on this stack.
     async def good() -> bool:
         return (await http.get(f"{stack.host.url}/api/healthz")).is_success
 
@@ -152,7 +158,7 @@ async def test_health(stack: LocalStack, http: httpx.AsyncClient, seen: set[tupl
     await app.call("health", 401, key="")
 
 
-async def test_what_is_answered_without_signing_keys(
+async def test_responses_without_signing_keys(
     stack: LocalStack, http: httpx.AsyncClient, seen: set[tuple[str, int]]
 ) -> None:
     environment = stack.app_environment()
@@ -163,12 +169,12 @@ async def test_what_is_answered_without_signing_keys(
         await app.call("new_callback_url", 409, body={})
 
 
-async def test_what_is_answered_without_storage(
+async def test_responses_without_storage(
     stack: LocalStack, http: httpx.AsyncClient, seen: set[tuple[str, int]]
 ) -> None:
     async with only_http(stack, stack.app_environment() | CLOSED) as host:
         app = caller(stack, http, seen, host)
-        # At once: storage's client tries for a quarter of a minute each time.
+        # At once: storage's client retries for 15 seconds each time.
         *_, health, _ = await asyncio.gather(
             app.call("callback", 503, query=VIDEO),
             app.call("signed_callback", 503, query=VIDEO),
@@ -183,7 +189,7 @@ async def test_what_is_answered_without_storage(
     assert health.json()["checks"]["storage"]["status"] == "failed"
 
 
-async def test_what_is_no_route_is_not_found(stack: LocalStack, http: httpx.AsyncClient) -> None:
+async def test_an_unknown_route_is_404(stack: LocalStack, http: httpx.AsyncClient) -> None:
     for method, path in (("GET", "operations/replay"), ("POST", "health"), ("GET", "nothing")):
         answer = await http.request(
             method, f"{stack.host.url}/api/{path}", headers={"x-functions-key": stack.function_key}
@@ -191,7 +197,7 @@ async def test_what_is_no_route_is_not_found(stack: LocalStack, http: httpx.Asyn
         assert (answer.status_code, answer.content) == (404, b"")
 
 
-def test_an_answer_that_is_not_described_is_caught() -> None:
+def test_a_response_that_is_not_described_fails_the_check() -> None:
     operation = operations()["callback"]
     for status, body, headers in (
         (202, {"status": "queued", "videoId": "a", "jobId": "b", "more": 1}, {}),
@@ -207,7 +213,7 @@ def test_an_answer_that_is_not_described_is_caught() -> None:
     check(operation, good)
 
 
-def test_every_answer_that_is_described_was_seen(
+def test_every_described_response_was_seen(
     request: pytest.FixtureRequest, seen: set[tuple[str, int]]
 ) -> None:
     selected = {

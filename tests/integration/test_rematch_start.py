@@ -42,7 +42,7 @@ class Starting(OwnQueues):
         return started, decode_page(base64.b64decode(message.content))
 
 
-async def test_an_order_says_which_interests_it_begins_with(insights: InsightsStorage) -> None:
+async def test_a_start_names_the_interests_that_it_begins_with(insights: InsightsStorage) -> None:
     async with World(insights, index([keyword("film")])) as world, Starting(insights, world) as starting:
         await world.set_interests(FILM)
         in_force = await world.interests.current()
@@ -54,7 +54,7 @@ async def test_an_order_says_which_interests_it_begins_with(insights: InsightsSt
         assert page.ordered_at == NOW
 
 
-async def test_an_order_with_a_broken_file_says_that_the_last_good_one_is_used(
+async def test_a_start_with_a_broken_file_says_that_the_last_good_one_is_used(
     insights: InsightsStorage,
 ) -> None:
     async with World(insights, index([keyword("film")])) as world, Starting(insights, world) as starting:
@@ -68,7 +68,7 @@ async def test_an_order_with_a_broken_file_says_that_the_last_good_one_is_used(
         assert started.unknown_interests == ("other",)
 
 
-async def test_an_order_after_an_edit_that_was_not_read_yet_names_no_stamp(insights: InsightsStorage) -> None:
+async def test_a_start_after_an_edit_that_was_not_read_yet_names_no_stamp(insights: InsightsStorage) -> None:
     async with World(insights, index([keyword("film")])) as world, Starting(insights, world) as starting:
         await world.set_interests(FILM)
         await world.interests.current()

@@ -1,4 +1,4 @@
-"""The clients of a process, against a storage service that fails for a moment."""
+"""The clients of a process, against a storage service that fails once."""
 
 import asyncio
 
@@ -8,10 +8,10 @@ from tests.support.environment import VIDEO_INDEXER
 from tests.support.scripted_queue import scripted_queue
 from tests.support.world import job
 
-PATIENCE_SECONDS = 4.5  # what the callback gives storage before it answers 503
+PATIENCE_SECONDS = 4.5  # the callback responds with 503 after this time
 
 
-async def test_a_moment_of_trouble_in_storage_does_not_outlast_the_patience_of_a_caller() -> None:
+async def test_a_send_that_fails_once_succeeds_before_the_caller_gives_up() -> None:
     async with scripted_queue(["503 Server Busy", "201 Created"]) as service:
         environment = VIDEO_INDEXER | {"InsightsStorage": service.connection_string}
         services = Services(Settings.from_environment(environment))

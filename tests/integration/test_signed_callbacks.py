@@ -1,4 +1,4 @@
-"""Signed callback addresses through the host: made on request, called by Video Indexer, and by others."""
+"""Signed callback URLs through the host: issued on request, called by Video Indexer and by others."""
 
 import base64
 import secrets
@@ -36,7 +36,7 @@ def new_key() -> str:
 
 @pytest.fixture(scope="module")
 async def rotated(stack: LocalStack, new_key: str) -> AsyncIterator[FunctionsHost]:
-    """A second host of the same app, after a new key was put before the old one."""
+    """A second host of the same app, with a new key before the old one."""
     keys = {"CALLBACK_SIGNING_KEYS": f"{new_key},{stack.signing_key}", "CALLBACK_BASE_URL": BASE_URL}
     async with only_http(stack, stack.app_environment() | keys) as host:
         yield host
@@ -63,7 +63,7 @@ async def call(http: httpx.AsyncClient, host: FunctionsHost, path: str, query: s
     return await http.post(f"{host.url}/api/video-indexer/callback/{path}{query}")
 
 
-async def test_a_reference_goes_from_the_uploader_into_the_document_and_the_event(
+async def test_the_uploaders_reference_reaches_the_document_and_the_event(
     stack: LocalStack, http: httpx.AsyncClient
 ) -> None:
     reference = "CMS 2026/0042 – Ärger, 東京 & 100 %"
@@ -74,7 +74,7 @@ async def test_a_reference_goes_from_the_uploader_into_the_document_and_the_even
     assert (told["data"]["reference"], told["data"]["externalId"]) == (reference, "cms-1")
 
 
-async def test_an_upload_written_by_hand_takes_the_encoded_address_as_it_is(
+async def test_the_encoded_url_is_a_value_for_a_query_string(
     stack: LocalStack, http: httpx.AsyncClient
 ) -> None:
     made = (await ask(stack, http, stack.host, json={})).json()
@@ -87,7 +87,7 @@ async def test_an_upload_written_by_hand_takes_the_encoded_address_as_it_is(
 
 
 @pytest.mark.parametrize(("request_body", "seconds"), [(b"", 604_800), (b'{"ttl": 60}', 60)])
-async def test_an_address_says_until_when_it_holds(
+async def test_a_new_callback_url_comes_with_its_expiry(
     stack: LocalStack, http: httpx.AsyncClient, request_body: bytes, seconds: int
 ) -> None:
     answer = await ask(stack, http, stack.host, content=request_body)
@@ -103,9 +103,7 @@ async def test_an_address_says_until_when_it_holds(
     assert claims.expires_at == datetime.fromisoformat(made["expiresAt"])
 
 
-async def test_only_who_has_the_function_key_gets_an_address(
-    stack: LocalStack, http: httpx.AsyncClient
-) -> None:
+async def test_a_new_callback_url_needs_the_function_key(stack: LocalStack, http: httpx.AsyncClient) -> None:
     answer = await http.post(f"{stack.host.url}/api/operations/callback-url", json={})
     assert answer.status_code == 401
 
@@ -113,9 +111,7 @@ async def test_only_who_has_the_function_key_gets_an_address(
 @pytest.mark.parametrize(
     "body", [b"{", b"[]", b"\xff", b'{"ttl": 2592001}', b'{"reference": ""}', b'{"id": "a"}']
 )
-async def test_a_request_that_makes_no_sense_is_refused(
-    stack: LocalStack, http: httpx.AsyncClient, body: bytes
-) -> None:
+async def test_an_invalid_request_is_refused(stack: LocalStack, http: httpx.AsyncClient, body: bytes) -> None:
     answer = await ask(stack, http, stack.host, content=body)
     assert answer.status_code == 400
     assert "not a request for a callback URL" in answer.json()["error"]
@@ -134,7 +130,7 @@ async def test_a_request_that_makes_no_sense_is_refused(
         ("", 400),
     ],
 )
-async def test_a_signed_address_answers_as_the_one_with_a_function_key(
+async def test_a_signed_url_responds_like_the_callback_with_a_function_key(
     stack: LocalStack, http: httpx.AsyncClient, query: str, status: int
 ) -> None:
     written = query.replace("{id}", uuid.uuid4().hex)
@@ -144,7 +140,7 @@ async def test_a_signed_address_answers_as_the_one_with_a_function_key(
     assert signed.json() | {"jobId": None} == keyed.json() | {"jobId": None}
 
 
-FORGED = {
+INVALID_TOKENS = {
     "expired": (lambda stack: token(stack, ttl=-1), 401),
     "of another key": (lambda stack: token(stack, key="b" * 43 + "="), 401),
     "forged": (lambda stack: "B" + token(stack)[1:], 401),
@@ -166,8 +162,8 @@ FORGED = {
 }
 
 
-@pytest.mark.parametrize(("path", "status"), FORGED.values(), ids=FORGED)
-async def test_what_opens_nothing_is_refused_and_makes_no_job(
+@pytest.mark.parametrize(("path", "status"), INVALID_TOKENS.values(), ids=INVALID_TOKENS)
+async def test_an_invalid_token_is_refused_and_queues_no_job(
     stack: LocalStack, http: httpx.AsyncClient, path: Any, status: int
 ) -> None:
     refused, queued = uuid.uuid4().hex, uuid.uuid4().hex
@@ -178,17 +174,17 @@ async def test_what_opens_nothing_is_refused_and_makes_no_job(
     assert refused not in stack.host.logs()
 
 
-async def test_a_token_is_no_function_key(stack: LocalStack, http: httpx.AsyncClient) -> None:
+async def test_a_token_is_not_a_function_key(stack: LocalStack, http: httpx.AsyncClient) -> None:
     url = f"{stack.host.url}/api/video-indexer/callback?id=abc&state=Processed"
     assert (await http.post(f"{url}&code={token(stack)}")).status_code == 401
 
 
-async def test_only_post_is_a_signed_callback(stack: LocalStack, http: httpx.AsyncClient) -> None:
+async def test_a_signed_callback_must_be_a_post(stack: LocalStack, http: httpx.AsyncClient) -> None:
     url = f"{stack.host.url}/api/video-indexer/callback/{token(stack)}?id=abc&state=Processed"
     assert (await http.get(url)).status_code in {404, 405}
 
 
-async def test_keys_are_rotated_without_an_address_that_fails(
+async def test_a_key_rotation_breaks_no_signed_url(
     stack: LocalStack, http: httpx.AsyncClient, rotated: FunctionsHost, new_key: str
 ) -> None:
     query = "?id=never-there&state=Processed"
@@ -199,10 +195,10 @@ async def test_keys_are_rotated_without_an_address_that_fails(
     assert callback_urls.verify(callback_urls.read_keys(new_key), new, datetime.now(UTC)).reference == "after"
     answers = [(await call(http, rotated, each, query)).status_code for each in (old, new, forged)]
     assert answers == [202, 202, 401]
-    assert (await call(http, stack.host, new, query)).status_code == 401  # there only the old key is in force
+    assert (await call(http, stack.host, new, query)).status_code == 401  # this host has only the old key
 
 
-async def test_without_a_key_there_are_no_signed_addresses(
+async def test_without_a_signing_key_there_are_no_signed_urls(
     stack: LocalStack, http: httpx.AsyncClient
 ) -> None:
     environment = stack.app_environment()

@@ -1,4 +1,4 @@
-"""Index answers for tests, in Video Indexer's shape."""
+"""Responses of Get Video Index, and the ids that they have in common."""
 
 import json
 from typing import Any
@@ -20,7 +20,7 @@ def keyword(text: str, *, confidence: float | None = 0.9, **fields: Any) -> dict
 def index(
     keywords: object = (), *, state: str = "Processed", video: dict[str, Any] | None = None, **root: Any
 ) -> bytes:
-    """The body of a Get Video Index answer; `keywords=None` leaves the key out."""
+    """Return the body of a response; `keywords=None` omits the key."""
     insights: dict[str, Any] = {"version": "1.0.0.0", "duration": "0:01:40", "language": "en-US"}
     if keywords is not None:
         insights["keywords"] = list(keywords) if isinstance(keywords, tuple) else keywords

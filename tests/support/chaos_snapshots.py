@@ -1,4 +1,4 @@
-"""What a run would find if all was well, made by the pure parts of Keywire; tests of the audit break it."""
+"""The snapshot of a chaos run without a defect, built by the pure parts of Keywire. Tests of the audit break it."""
 
 import base64
 import json
@@ -29,19 +29,19 @@ _matcher = matching.compile(contents.interests_file())
 
 
 def media(number: int) -> bytes:
-    """The index file of a video, with more or less keywords and interests."""
+    """Return the index file of a video; its keywords depend on `number`."""
     return contents.of_a_video(number, Random(number))
 
 
 def outcome(body: bytes, failure: tuple[str, str, str] | None = None) -> Outcome:
-    """What the emulator tells of an indexing."""
+    """Return the emulator's record of an indexing."""
     found = json.loads(body)["videos"][0]["insights"].get("keywords") or ()
     state, code, message = failure or ("Processed", None, None)
     return Outcome(state=state, failure_code=code, failure_message=message, keywords=tuple(found))
 
 
 class Account:
-    """Videos, and what Keywire would make of them."""
+    """Videos, with the documents, history and events that Keywire writes for them."""
 
     def __init__(self) -> None:
         self.videos: list[Video] = []
@@ -54,11 +54,11 @@ class Account:
         video_id: str,
         outcomes: Sequence[tuple[bytes, tuple[str, str, str] | None]],
         *,
-        told: Sequence[int] | None = None,
+        versions: Sequence[int] | None = None,
         seen: Sequence[int] = (),
         removed: bool = False,
     ) -> None:
-        """A video with its outcomes; `told` are those that have a version."""
+        """Add a video with its outcomes; `versions` are the positions of those that have a version, None for all."""
         video = Video(
             id=video_id,
             name=f"The video {video_id}",
@@ -68,7 +68,7 @@ class Account:
             reference=None,
         )
         self.videos.append(video)
-        places = range(len(outcomes)) if told is None else told
+        places = range(len(outcomes)) if versions is None else versions
         said = [_content(video, *outcomes[place]) for place in places]
         if removed and said:
             said.append((REMOVED, None))
@@ -87,7 +87,7 @@ class Account:
             previous = document
 
     def snapshot(self) -> Snapshot:
-        """What is found."""
+        """Return the snapshot."""
         return Snapshot(
             account_id=ACCOUNT_ID,
             source=SOURCE,
@@ -136,18 +136,18 @@ class Account:
 
 
 def account() -> Account:
-    """One video of each kind."""
+    """Return an account with one video of each kind."""
     made = Account()
     first, second = media(1), media(2)
     made.add("plain", [(media(3), None)])
     made.add("large", [(_large(), None)])
     made.add("failing", [(b'{"videos": [{"insights": {}}]}', FAILED)])
     made.add("reindexed", [(first, None), (second, None)], seen=[0])
-    made.add("same", [(first, None), (first, None)], told=[0], seen=[0])
-    made.add("early", [(first, None), (second, None)], told=[1])
+    made.add("same", [(first, None), (first, None)], versions=[0], seen=[0])
+    made.add("early", [(first, None), (second, None)], versions=[1])
     made.add("spoilt", [(first, None), (first, FAILED), (second, None)], seen=[0, 1])
     made.add("gone", [(first, None)], seen=[0], removed=True)
-    made.add("never", [(first, None)], told=[], removed=True)
+    made.add("never", [(first, None)], versions=[], removed=True)
     return made
 
 
@@ -157,7 +157,7 @@ def _large() -> bytes:
 
 
 def _content(video: Video, body: bytes, failure: tuple[str, str, str] | None) -> tuple[Content, str | None]:
-    """What Video Indexer answers with."""
+    """Return the content and the failure message of Video Indexer's response."""
     answer: dict[str, Any] = json.loads(body)
     state, code, message = failure or ("Processed", None, None)
     answer |= {"id": video.id, "name": video.name, "state": state}

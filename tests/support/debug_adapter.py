@@ -1,7 +1,7 @@
-"""A debugger's side of the Debug Adapter Protocol, as far as a breakpoint that is met needs it.
+"""A debugger's side of the Debug Adapter Protocol, with what breakpoints need.
 
-https://microsoft.github.io/debug-adapter-protocol/ and, for child processes, debugpy's own event
-`debugpyAttach`: each gets a session of its own.
+https://microsoft.github.io/debug-adapter-protocol/ and debugpy's own event `debugpyAttach`, which starts a session
+for each child process.
 """
 
 import asyncio
@@ -18,14 +18,14 @@ from tests.support.waiting import PATIENCE_SECONDS
 
 
 class Debugger:
-    """One program with its child processes, which is ended with the debugger if it has not ended by itself.
+    """A debugger of one program and its child processes; it ends the program at its exit.
 
     Args:
-        breakpoints: Lines, by file.
+        breakpoints: The line of a breakpoint in each file.
 
     Attributes:
-        output: What the program printed.
-        stops: The functions in which it stopped, and went on at once.
+        output: The output of the program.
+        stops: The functions in which it stopped; it continues at once.
         pid: Its process id.
         ended: Set when it has ended.
     """
@@ -46,12 +46,12 @@ class Debugger:
     async def __aexit__(self, *_: object) -> None:
         if self._parent is not None and not self.ended.is_set():
             await self._parent.ask("disconnect", terminateDebuggee=True)
-        # Not told of a failure: the sessions end by themselves, with the processes.
+        # Without the failure, so that the sessions are not cancelled: they end with the processes.
         async with asyncio.timeout(PATIENCE_SECONDS):
             await self._sessions.__aexit__(None, None, None)
 
     async def launch(self, port: int, configuration: Mapping[str, Any]) -> None:
-        """Start a program by a configuration of `launch.json`."""
+        """Start a program with a configuration of `launch.json`."""
         self._parent = await _Connection.open("127.0.0.1", port)
         self._sessions.create_task(self._serve(self._parent, "launch", configuration))
 
@@ -88,7 +88,7 @@ class Debugger:
 
 
 class _Connection:
-    """Requests with their answers, and events in their order."""
+    """A connection: requests with their responses, and events in order."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
@@ -103,14 +103,14 @@ class _Connection:
         return cls(*await asyncio.open_connection(host, port))
 
     def send(self, command: str, **arguments: Any) -> int:
-        """Send a request; its number."""
+        """Send a request; return its number."""
         number = next(self._numbers)
         body = json.dumps({"type": "request", "seq": number, "command": command, "arguments": arguments})
         self._writer.write(f"Content-Length: {len(body)}\r\n\r\n{body}".encode("ascii"))
         return number
 
     async def ask(self, command: str, **arguments: Any) -> dict[str, Any]:
-        """The body of a request's answer; nothing where the other side is gone."""
+        """Send a request; return the body of the response, or {} if the connection is closed."""
         answer = asyncio.get_running_loop().create_future()
         self._answers[self.send(command, **arguments)] = answer
         if self._reading.done():
@@ -119,7 +119,7 @@ class _Connection:
         return found
 
     async def events(self) -> AsyncIterator[tuple[str, dict[str, Any]]]:
-        """The events until the other side closes."""
+        """Yield the events until the connection is closed."""
         while (message := await self._events.get()) is not None:
             yield message["event"], message.get("body", {})
         self._writer.close()
@@ -141,7 +141,7 @@ class _Connection:
 
 @contextlib.asynccontextmanager
 async def debug_adapter(port: int) -> AsyncIterator[None]:
-    """debugpy's adapter, listening on `port`, as an editor starts it."""
+    """Run debugpy's adapter on `port`, as an editor does."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *("-m", "debugpy.adapter", "--port", str(port)),

@@ -1,4 +1,4 @@
-"""What fuzz tests of the running app share: its processes one by one, everything they log, and raw HTTP."""
+"""Fuzz tests of the running app: its processes, their logs, and raw HTTP."""
 
 import asyncio
 import contextlib
@@ -19,14 +19,14 @@ from local.stack import ACCOUNT, LocalStack
 
 @dataclass
 class RunningApp:
-    """Some processes of the app on a stack of their own, with all that they log."""
+    """Some processes of the app on a stack of their own, with their log."""
 
     stack: LocalStack
     host: FunctionsHost
     log: io.StringIO
 
     def check(self, *secrets: str) -> None:
-        """Every process still runs, and no log line repeats what came."""
+        """Check that every process still runs and that no log line has one of `secrets`."""
         assert [each.returncode for group in self.host.processes.values() for each in group] == [None] * len(
             self.host.processes
         )
@@ -39,7 +39,7 @@ class RunningApp:
 async def running_app(
     groups: Sequence[str] = (), *, directory: Path = PROJECT, **settings: str
 ) -> AsyncIterator[RunningApp]:
-    """The HTTP process of the app, and one of each of `groups`; Video Indexer has no limits."""
+    """Run the HTTP process of the app and one process of each of `groups`; Video Indexer has no rate limit."""
     log = io.StringIO()
     emulator = replace(ACCOUNT, requests_per_second=None, requests_per_minute=None)
     async with LocalStack(with_host=False, emulator=emulator) as stack:
@@ -56,7 +56,7 @@ async def running_app(
 
 @dataclass(frozen=True)
 class Answer:
-    """An HTTP answer."""
+    """An HTTP response."""
 
     status: int
     headers: dict[str, str]
@@ -65,13 +65,13 @@ class Answer:
 
 @dataclass
 class RawHttp:
-    """Sends requests byte for byte as they are given, over one connection for as long as it stays open."""
+    """A client that sends requests byte for byte, over one connection while it stays open."""
 
     url: str
     _streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = field(default=None, init=False)
 
     async def post(self, target: bytes, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> Answer:
-        """Post `body`; a server that ends the connection before it answers fails the test."""
+        """Post `body`. A server that closes two connections before it responds fails the test."""
         lines = [b"POST " + target + b" HTTP/1.1", b"Host: 127.0.0.1", b"Content-Length: %d" % len(body)]
         lines += [name + b": " + value for name, value in headers]
         request = b"\r\n".join(lines) + b"\r\n\r\n" + body
@@ -79,7 +79,7 @@ class RawHttp:
             try:
                 return await self._send(request)
             except (ConnectionError, asyncio.IncompleteReadError):
-                await self.close()  # an idle connection may have been ended: once more on a new one
+                await self.close()  # the server may have closed an idle connection
                 return await self._send(request)
 
     async def _send(self, request: bytes) -> Answer:
@@ -101,7 +101,7 @@ class RawHttp:
         return Answer(int(status.split()[1]), headers, body)
 
     async def close(self) -> None:
-        """End the connection."""
+        """Close the connection."""
         if self._streams is not None:
             self._streams[1].close()
             with contextlib.suppress(ConnectionError):
@@ -118,7 +118,7 @@ async def _chunks(reader: asyncio.StreamReader) -> bytes:
 
 
 async def taken(queue: QueueClient) -> list[QueueMessage]:
-    """All visible messages of a queue, taken off it."""
+    """Remove all visible messages from a queue and return them."""
     found = []
     async for message in queue.receive_messages(messages_per_page=32, visibility_timeout=60):
         found.append(message)

@@ -1,6 +1,6 @@
-"""Bad input for property tests: what a sender, a network or an attacker may make of a good message.
+"""Hostile input for property tests: what a sender, a network or an attacker can make of a valid message.
 
-`MARKER` stands in much of it, so that a test can tell whether a reason or a log repeats what came.
+Much of it contains `MARKER`, so that a test can check that no reason and no log line quotes the input.
 """
 
 import copy
@@ -11,7 +11,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-# No part of it becomes an id, whatever is stripped from it: where it turns up, it should not.
+# "!" is not valid in an id, so the marker can't be part of one.
 MARKER = "Inigo!Montoya"
 
 TEXTS = st.text(max_size=30) | st.sampled_from(
@@ -36,7 +36,7 @@ def _values(numbers: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 
 
 VALUES = _values(NUMBERS)
-# A service's own writer may cut a character in half, but knows what is a number in JSON.
+# A service may cut a character in half, but it writes only valid numbers.
 JSON_VALUES = _values(NUMBERS.filter(lambda number: isinstance(number, int) or math.isfinite(number)))
 DEEP = st.sampled_from([100, 1_000, 10_000, 100_000])
 NOT_JSON = st.binary(max_size=200) | st.sampled_from(
@@ -61,7 +61,7 @@ NOT_JSON = st.binary(max_size=200) | st.sampled_from(
 
 @st.composite
 def changed(draw: st.DrawFn, *samples: Mapping[str, Any], bodies: bool = True) -> bytes:
-    """A good message with a few things wrong: as JSON, and where `bodies` is true perhaps no longer JSON."""
+    """A valid message with up to three changes; if `bodies` is true, perhaps also cut, overwritten or replaced."""
     message = copy.deepcopy(dict(draw(st.sampled_from(samples))))
     for _ in range(draw(st.integers(0, 3))):
         _change(draw, message, VALUES if bodies else JSON_VALUES)

@@ -1,4 +1,4 @@
-"""Deployments of `infra/` that the tests look at, and what they have in common."""
+"""The deployments of `infra/` that tests check."""
 
 from collections.abc import Iterator
 from functools import cache
@@ -6,7 +6,7 @@ from typing import Any
 
 from tools.infra_check.deployment import Deployment, deploy
 
-# Azure's limits have to hold for the longest name that azd takes.
+# Names must keep Azure's limits even with the longest name that azd accepts.
 LONGEST = "e" * 64
 LEAST: dict[str, Any] = {"environmentName": LONGEST, "location": "westeurope"}
 EXISTING = (
@@ -42,18 +42,18 @@ VARIANTS: dict[str, dict[str, Any]] = {
 
 @cache
 def deployments() -> dict[str, Deployment]:
-    """Each variant, deployed."""
+    """Return each variant, deployed."""
     return {name: deploy(parameters) for name, parameters in VARIANTS.items()}
 
 
 def app_settings(deployment: Deployment) -> dict[str, str]:
-    """The function app's settings."""
+    """Return the function app's settings."""
     (config,) = deployment.of("Microsoft.Web/sites/config")
     return dict(config.properties)
 
 
 def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Every value of a body with its path, items of lists as `[]`."""
+    """Yield every value of a body with its path; items of lists are `[]`."""
     if isinstance(value, dict) and value:
         for key, each in value.items():
             yield from leaves(each, f"{path}.{key}" if path else key)

@@ -1,4 +1,4 @@
-"""Records of Video Indexer's own log for tests, in Azure Monitor's shape."""
+"""Records of Video Indexer's diagnostic log, as Azure Monitor writes them."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ TIME = "2026-03-02T09:12:39.5596929Z"
 def record(
     operation: str = "IndexingFinished", *, properties: object = None, **fields: Any
 ) -> dict[str, Any]:
-    """A record of the category IndexingLogs; a field that is None is left out."""
+    """Return a record of the category IndexingLogs; a field that is None is omitted."""
     everything: dict[str, Any] = {
         "time": TIME,
         "resourceId": "/SUBSCRIPTIONS/S/RESOURCEGROUPS/G/PROVIDERS/MICROSOFT.VIDEOINDEXER/ACCOUNTS/NEWSROOM",

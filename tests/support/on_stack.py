@@ -1,4 +1,4 @@
-"""What tests do with a running stack: upload, and read what came of it."""
+"""Upload to a running stack, and read the resulting documents and events."""
 
 import base64
 import json
@@ -10,6 +10,7 @@ from keywire.storage.layout import EVENTS_QUEUE, KEYWORDS_CONTAINER
 from local.stack import LocalStack
 from tests.support.waiting import eventually
 
+# A callback URL on which no server listens.
 NOBODY = "http://127.0.0.1:9/nobody"
 
 
@@ -30,7 +31,7 @@ async def indexed(stack: LocalStack, http: httpx.AsyncClient, video_id: str) -> 
 
 
 async def find_document(stack: LocalStack, video_id: str) -> dict[str, Any] | None:
-    """The published document of a video, or None."""
+    """Return the published document of a video, or None."""
     blob = stack.storage.blobs.get_blob_client(
         KEYWORDS_CONTAINER, f"{stack.emulator.account_id}/{video_id}.json"
     )
@@ -44,7 +45,7 @@ async def find_document(stack: LocalStack, video_id: str) -> dict[str, Any] | No
 
 
 async def document(stack: LocalStack, video_id: str) -> dict[str, Any]:
-    """The published document of a video, waited for."""
+    """Wait for the published document of a video."""
     found: dict[str, Any] = await eventually(
         lambda: find_document(stack, video_id), f"{video_id} is published", stack.host.logs
     )
@@ -52,7 +53,7 @@ async def document(stack: LocalStack, video_id: str) -> dict[str, Any]:
 
 
 async def event(stack: LocalStack, video_id: str) -> dict[str, Any]:
-    """An event of a video, waited for and taken from the queue."""
+    """Wait for an event of a video, and remove it from the queue."""
     queue = stack.storage.queues.get_queue_client(EVENTS_QUEUE)
 
     async def look() -> dict[str, Any] | None:

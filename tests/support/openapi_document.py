@@ -1,4 +1,4 @@
-"""docs/openapi.yaml as tests read it: its operations, and whether something is what a schema says."""
+"""docs/openapi.yaml: its operations, and validation with its schemas."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +18,7 @@ _REGISTRY = Registry().with_resource(_URI, DRAFT202012.create_resource(DOCUMENT)
 
 @dataclass(frozen=True)
 class Operation:
-    """A method on a path."""
+    """An operation: a method on a path."""
 
     path: str
     method: str
@@ -37,7 +37,7 @@ class Operation:
 
 
 def operations() -> dict[str, Operation]:
-    """By their ids, which are the names of functions."""
+    """Return the operations by id; an id is the name of a function."""
     return {
         value["operationId"]: Operation(path, method.upper(), value)
         for path, item in DOCUMENT["paths"].items()
@@ -46,7 +46,7 @@ def operations() -> dict[str, Operation]:
 
 
 def resolved(value: dict[str, Any]) -> dict[str, Any]:
-    """What a reference within the document points at, or the value itself."""
+    """Return the target of a reference within the document, or the value itself."""
     if "$ref" not in value:
         return value
     found: Any = DOCUMENT
@@ -56,8 +56,12 @@ def resolved(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def validate(instance: Any, schema: dict[str, Any]) -> None:
-    """Raise `ValidationError` where a value is not what a schema of the document says."""
-    # In the document, `#/…` is a place in it; the validator is given the same place by the document's name.
+    """Validate a value with a schema of the document.
+
+    Raises:
+        ValidationError: The schema does not allow the value.
+    """
+    # The validator resolves `#/…` against the schema, so references get the document's name.
     Draft202012Validator(_absolute(schema), registry=_REGISTRY).validate(instance)
 
 

@@ -1,4 +1,4 @@
-"""A queue and its poison queue of a test's own, there while it runs."""
+"""A queue and its poison queue for one test."""
 
 from typing import Self
 
@@ -6,7 +6,7 @@ from local.storage import InsightsStorage
 
 
 class OwnQueues:
-    """Called `name` and `name`-poison."""
+    """The queues `name` and `name`-poison, which exist until the block ends."""
 
     def __init__(self, insights: InsightsStorage, name: str) -> None:
         self.queue, self.poison = insights.queue(name), insights.queue(f"{name}-poison")

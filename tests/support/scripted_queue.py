@@ -1,7 +1,7 @@
-"""A queue service that answers each send with the next status of a script, over plain HTTP.
+"""A queue service over plain HTTP that responds to each send with the next status of a script.
 
-For what Azurite can't be asked to do: to fail for a moment, and to show a request as it came. It knows no
-authentication and no other operation.
+Azurite can't fail once on request, and can't show a request. This service has no authentication and no other
+operation.
 """
 
 import asyncio
@@ -14,11 +14,11 @@ _SENT = b"<QueueMessagesList><QueueMessage><MessageId>m</MessageId></QueueMessag
 
 @dataclass
 class ScriptedQueue:
-    """A running one.
+    """A running service.
 
     Attributes:
-        port: Where it listens on 127.0.0.1.
-        requests: The request lines that came.
+        port: Its port on 127.0.0.1.
+        requests: The request lines that it received.
     """
 
     port: int
@@ -26,7 +26,7 @@ class ScriptedQueue:
 
     @property
     def connection_string(self) -> str:
-        """For both services of an account that has a key, but not a secret one."""
+        """The connection string for both services; its account key is not a secret."""
         address = f"http://127.0.0.1:{self.port}/a"
         return (
             "DefaultEndpointsProtocol=http;AccountName=a;AccountKey=c2VjcmV0;"
@@ -36,7 +36,7 @@ class ScriptedQueue:
 
 @asynccontextmanager
 async def scripted_queue(statuses: Sequence[str]) -> AsyncIterator[ScriptedQueue]:
-    """Serve until the block ends; a send beyond the script finds the connection closed."""
+    """Serve until the block ends; after the script, the service closes each connection without a response."""
     script = iter(statuses)
     requests: list[str] = []
 

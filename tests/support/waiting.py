@@ -1,4 +1,4 @@
-"""Waiting for what comes about by itself."""
+"""Wait for a condition instead of sleeping."""
 
 import asyncio
 import inspect
@@ -18,7 +18,14 @@ async def eventually(
     *,
     seconds: float = PATIENCE_SECONDS,
 ) -> Any:
-    """What `look`, which may be a coroutine function, finds: asked until it is true, else the test fails."""
+    """Call `look` until its result is true, and return that; fail the test after `seconds`.
+
+    Args:
+        look: A function or a coroutine function.
+        what: The condition, in words.
+        log: Returns more text for the failure.
+        seconds: How long to wait.
+    """
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         found = look()

@@ -27,7 +27,7 @@ def storage() -> MemoryStorage:
 
 @pytest.fixture
 def start_app(storage: MemoryStorage, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Services]:
-    """Give the process services as at its start, with further settings."""
+    """Return a function that resets the process's services to those of a start with these settings."""
 
     def start(**settings: str) -> Services:
         started = Services(Settings.from_environment(COMPLETE | settings))
