@@ -19,6 +19,7 @@ from tests.support.waiting import eventually
 
 VIDEO = {"id": "never-there", "state": "Processed"}
 NEVER = "0" * 32
+type Seen = set[tuple[str, int]]
 # No server listens on this port.
 CLOSED = {
     f"InsightsStorage__{service}ServiceUri": "https://127.0.0.1:9/devstoreaccount1"
@@ -32,12 +33,6 @@ async def http(stack: LocalStack) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-@pytest.fixture(scope="module")
-def seen() -> set[tuple[str, int]]:
-    """The responses that were compared: function and status."""
-    return set()
-
-
 class Caller:
     """A client that calls functions by name, as the document describes them, and checks each response.
 
@@ -47,9 +42,7 @@ class Caller:
         token: The token of a signed callback URL.
     """
 
-    def __init__(
-        self, http: httpx.AsyncClient, url: str, key: str, token: str, seen: set[tuple[str, int]]
-    ) -> None:
+    def __init__(self, http: httpx.AsyncClient, url: str, key: str, token: str, seen: Seen) -> None:
         self._http = http
         self._url = url
         self._key = key
@@ -96,9 +89,7 @@ def check(operation: Operation, answer: httpx.Response) -> None:
     validate(answer.json() if kind == "application/json" else answer.text, schema)
 
 
-def caller(
-    stack: LocalStack, http: httpx.AsyncClient, seen: set[tuple[str, int]], host: FunctionsHost
-) -> Caller:
+def caller(stack: LocalStack, http: httpx.AsyncClient, seen: Seen, host: FunctionsHost) -> Caller:
     keys = callback_urls.read_keys(stack.signing_key)
     token = callback_urls.issue(keys, None, datetime.now(UTC) + timedelta(minutes=5))
     return Caller(http, host.url, stack.function_key, token, seen)
@@ -109,9 +100,7 @@ def only_http(stack: LocalStack, environment: dict[str, str]) -> FunctionsHost:
     return FunctionsHost(PROJECT, environment, dict.fromkeys(others, 0))
 
 
-async def test_responses_of_callbacks(
-    stack: LocalStack, http: httpx.AsyncClient, seen: set[tuple[str, int]]
-) -> None:
+async def call_callbacks(stack: LocalStack, http: httpx.AsyncClient, seen: Seen) -> None:
     app = caller(stack, http, seen, stack.host)
     for name in ("callback", "signed_callback"):
         await app.call(name, 202, query=VIDEO)
@@ -122,9 +111,7 @@ async def test_responses_of_callbacks(
     await app.call("signed_callback", 401, query=VIDEO, token="a.b")
 
 
-async def test_responses_of_operations(
-    stack: LocalStack, http: httpx.AsyncClient, seen: set[tuple[str, int]]
-) -> None:
+async def call_operator_routes(stack: LocalStack, http: httpx.AsyncClient, seen: Seen) -> None:
     app = caller(stack, http, seen, stack.host)
     for name in ("new_callback_url", "start_backfill", "start_rematch", "replay"):
         await app.call(name, 401, key="wrong")
@@ -143,9 +130,7 @@ async def test_responses_of_operations(
     await app.call("replay", 200, body=period)
 
 
-async def test_responses_of_health(
-    stack: LocalStack, http: httpx.AsyncClient, seen: set[tuple[str, int]]
-) -> None:
+async def call_health(stack: LocalStack, http: httpx.AsyncClient, seen: Seen) -> None:
     app = caller(stack, http, seen, stack.host)
 
     # The health recovers from other tests on this stack.
@@ -158,9 +143,7 @@ async def test_responses_of_health(
     await app.call("health", 401, key="")
 
 
-async def test_responses_without_signing_keys(
-    stack: LocalStack, http: httpx.AsyncClient, seen: set[tuple[str, int]]
-) -> None:
+async def call_without_signing_keys(stack: LocalStack, http: httpx.AsyncClient, seen: Seen) -> None:
     environment = stack.app_environment()
     del environment["CALLBACK_SIGNING_KEYS"]
     async with only_http(stack, environment) as host:
@@ -169,9 +152,7 @@ async def test_responses_without_signing_keys(
         await app.call("new_callback_url", 409, body={})
 
 
-async def test_responses_without_storage(
-    stack: LocalStack, http: httpx.AsyncClient, seen: set[tuple[str, int]]
-) -> None:
+async def call_without_storage(stack: LocalStack, http: httpx.AsyncClient, seen: Seen) -> None:
     async with only_http(stack, stack.app_environment() | CLOSED) as host:
         app = caller(stack, http, seen, host)
         # At once: storage's client retries for 15 seconds each time.
@@ -187,6 +168,21 @@ async def test_responses_without_storage(
             app.call("healthz", 503),
         )
     assert health.json()["checks"]["storage"]["status"] == "failed"
+
+
+async def test_the_app_gives_every_described_response_and_no_other(
+    stack: LocalStack, http: httpx.AsyncClient
+) -> None:
+    seen: Seen = set()
+    parts = (
+        call_callbacks,
+        call_operator_routes,
+        call_health,
+        call_without_signing_keys,
+        call_without_storage,
+    )
+    await asyncio.gather(*(part(stack, http, seen) for part in parts))
+    assert seen == {(name, status) for name, each in operations().items() for status in each.statuses}
 
 
 async def test_an_unknown_route_is_404(stack: LocalStack, http: httpx.AsyncClient) -> None:
@@ -211,17 +207,3 @@ def test_a_response_that_is_not_described_fails_the_check() -> None:
             check(operation, answer)
     good = httpx.Response(503, json={"error": "x"}, headers={"Retry-After": "30"})
     check(operation, good)
-
-
-def test_every_described_response_was_seen(
-    request: pytest.FixtureRequest, seen: set[tuple[str, int]]
-) -> None:
-    selected = {
-        item.originalname
-        for item in request.session.items
-        if isinstance(item, pytest.Function) and item.module is request.module
-    }
-    if selected < {name for name in dir(request.module) if name.startswith("test_")}:
-        pytest.skip("not all tests of this file were selected")
-    described = {(name, status) for name, each in operations().items() for status in each.statuses}
-    assert described == seen
