@@ -103,7 +103,7 @@ async def depth(app: RunningApp, queue: str) -> int:
 
 
 async def keep_poison(app: RunningApp) -> None:
-    """Run the timer that takes over the host's poison messages."""
+    """Run the timer that rewrites the host's poison messages."""
     http = RawHttp(app.host.url)
     headers = [(b"x-functions-key", app.stack.master_key.encode()), (b"content-type", b"application/json")]
     before = app.log.getvalue().count("poison kept=")

@@ -1,4 +1,4 @@
-"""The timer that takes over the host's poison messages."""
+"""The timer that rewrites the host's poison messages."""
 
 import logging
 from typing import Any
@@ -11,14 +11,14 @@ from tests.support.invocations import timer
 
 
 class ThreeMessages:
-    """A poison keeper that takes over three messages at each run, from no queue."""
+    """A poison keeper that rewrites three messages at each run, from no queue."""
 
-    async def take_over(self) -> int:
+    async def rewrite(self) -> int:
         return 3
 
 
 @pytest.mark.parametrize("past_due", [False, True])
-async def test_a_run_logs_how_many_messages_it_took_over_and_flushes_the_metrics(
+async def test_a_run_logs_how_many_messages_it_rewrote_and_flushes_the_metrics(
     services: Services, flushes: list[Any], caplog: pytest.LogCaptureFixture, past_due: bool
 ) -> None:
     caplog.set_level(logging.INFO)
