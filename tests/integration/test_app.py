@@ -52,11 +52,11 @@ async def test_an_upload_becomes_a_document_and_an_event(stack: LocalStack, http
     video_id = await upload(stack, http, index([keyword("office insider")]))
     stored = await document(stack, video_id)
     assert [kept["text"] for kept in stored["keywords"]] == ["office insider"]
-    told = await event(stack, video_id)
-    assert told["type"] == "keywire.keywords.extracted.v1"
-    assert told["source"] == stack.emulator.resource_id
-    assert told["traceparent"].startswith("00-")
-    download = await http.get(told["data"]["document"]["url"])
+    published = await event(stack, video_id)
+    assert published["type"] == "keywire.keywords.extracted.v1"
+    assert published["source"] == stack.emulator.resource_id
+    assert published["traceparent"].startswith("00-")
+    download = await http.get(published["data"]["document"]["url"])
     assert download.status_code in {401, 403, 404}  # the URL grants no access
 
 
@@ -207,9 +207,9 @@ async def test_a_rematch_publishes_what_changed_interests_match_in_stored_docume
     assert (would["dryRun"], would["matched"], would["withdrawn"]) == (True, 1, 0)
     done = await rematched({})
     assert (done["matched"], done["documents"]) == (1, would["documents"])
-    while (told := await event(stack, video_id))["type"] != "keywire.interest.matched.v1":
+    while (published := await event(stack, video_id))["type"] != "keywire.interest.matched.v1":
         pass
-    assert told["data"]["terms"][0]["text"] == "lighthouse keeper"
+    assert published["data"]["terms"][0]["text"] == "lighthouse keeper"
     assert (await rematched({"interests": ["sea"]}))["matched"] == 0
 
 

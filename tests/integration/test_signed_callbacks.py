@@ -70,8 +70,8 @@ async def test_the_uploaders_reference_reaches_the_document_and_the_event(
     made = (await ask(stack, http, stack.host, json={"reference": reference})).json()
     video_id = await upload(stack, http, index([keyword("signed")]), made["callbackUrl"])
     assert (await document(stack, video_id))["reference"] == reference
-    told = await event(stack, video_id)
-    assert (told["data"]["reference"], told["data"]["externalId"]) == (reference, "cms-1")
+    published = await event(stack, video_id)
+    assert (published["data"]["reference"], published["data"]["externalId"]) == (reference, "cms-1")
 
 
 async def test_the_encoded_url_is_a_value_for_a_query_string(
@@ -223,10 +223,10 @@ async def test_no_log_holds_a_token_a_signing_key_or_a_reference(
     for each in (expired, forged):
         assert (await call(http, stack.host, each, "?id=abc&state=Processed")).status_code == 401
 
-    def told() -> bool:
+    def logged() -> bool:
         return stack.host.logs().count("callback refused: the token has expired") > before
 
-    await eventually(told, "the refusal is logged")
+    await eventually(logged, "the refusal is logged")
     logs = stack.host.logs()
     assert logs.count("callback refused: the token has expired") == before + 1
     assert f"callback video={video_id} job=" in logs
