@@ -9,7 +9,7 @@ that finds a new file waits for its compilation.
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -58,6 +58,11 @@ class InForce:
     checked_at: datetime
 
 
+async def _compile_in_thread(body: bytes) -> Matcher:
+    # A file of a million interests takes half a minute.
+    return await asyncio.to_thread(matching.compile, body)
+
+
 @dataclass(eq=False)
 class InterestSource:
     """The interests in force.
@@ -67,12 +72,14 @@ class InterestSource:
         last_good: The copy of the newest file that was good.
         status: The note about the file, for the health check.
         clock: The time now (UTC), if storage does not say it.
+        compile: Compiles a file; raises InvalidInterestsError.
     """
 
     file: "BlobClient"
     last_good: "BlobClient"
     status: Note[InterestStatus]
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    compile: Callable[[bytes], Awaitable[Matcher]] = _compile_in_thread
     _matcher: Matcher | None = field(default=None, init=False)
     _modified_at: datetime | None = field(default=None, init=False)
     # The file that was read last, and what is wrong with it.
@@ -166,9 +173,9 @@ class InterestSource:
 
     async def _compile(self, body: bytes, properties: Any) -> None:
         try:
-            matcher = await asyncio.to_thread(matching.compile, body)
+            matcher = await self.compile(body)
         except InvalidInterestsError as error:
-            await self._fall_back()
+            await self._take_newer_copy()
             self._etag, self._content_problem = str(properties.etag), str(error)
         else:
             self._etag, self._content_problem = str(properties.etag), None
@@ -179,7 +186,21 @@ class InterestSource:
     async def _fall_back(self) -> None:
         """Make sure that there are interests: those of the last good file."""
         if self._matcher is None:
-            self._matcher = await asyncio.to_thread(matching.compile, await self._read_copy())
+            await self._take_newer_copy()
+
+    async def _take_newer_copy(self) -> None:
+        """Take the last good file, which another process may have read while this one was idle."""
+        try:
+            download = await self.last_good.download_blob()
+            body = await download.readall()
+        except ResourceNotFoundError:
+            if self._matcher is None:
+                self._matcher = await self.compile(_NOTHING)
+            return
+        source_time = download.properties.metadata.get(_SOURCE_TIME)
+        written = datetime.fromisoformat(source_time) if source_time else download.properties.last_modified
+        if self._matcher is None or self._modified_at is None or self._modified_at < written:
+            self._matcher, self._modified_at = await self.compile(body), written
 
     async def _note_problems(self, *, access: str | None) -> None:
         """Log and note the state of the file if it changed. A failure to note it must not stop a match."""
@@ -203,12 +224,6 @@ class InterestSource:
             await self.status.write(status)
         except AzureError as error:
             logger.warning("the state of the interests was not noted: %s", type(error).__name__)
-
-    async def _read_copy(self) -> bytes:
-        try:
-            return await (await self.last_good.download_blob()).readall()
-        except ResourceNotFoundError:
-            return _NOTHING
 
     async def _copy(self, body: bytes, source_time: str) -> None:
         """Keep a copy of the file, unless there is one of a newer file."""
