@@ -49,13 +49,12 @@ async def test_duplicates_and_stale_events_are_dropped(insights: InsightsStorage
     is_news = run("is_news")
     async with World(insights, A) as world:
         events = [json.loads(body) for body in await sent(world)]
-    seen: set[str] = set()
     newest: dict[str, str] = {}
-    assert [is_news(event, seen, newest) for event in events] == [True] * len(events)
-    assert [is_news(event, seen, newest) for event in events] == [False] * len(events)
+    assert [is_news(event, newest) for event in events] == [True] * len(events)
+    assert [is_news(event, newest) for event in events] == [False] * len(events)
     backwards = sorted(events, key=lambda event: event["sequence"], reverse=True)
-    seen, newest = set(), {}
-    kept = [event for event in backwards if is_news(event, seen, newest)]
+    newest = {}
+    kept = [event for event in backwards if is_news(event, newest)]
     assert {event["sequence"] for event in kept} == {"000000002"}
 
 
