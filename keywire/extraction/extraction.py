@@ -119,7 +119,8 @@ class Extraction:
         asked_at = self.clock()
         content, failure_message = await self._fetch_content(job)
         base = None if current else await self.outbox.base(job.video_id, current)
-        if base and content is REMOVED and (base.newest is None or base.newest.state == REMOVED.state):
+        # A tombstone in history proves nothing: its job may have died before anybody was told.
+        if base and content is REMOVED and base.newest is None:
             return Outcome.NEVER_WAS, None
         # A callback names no moment: its answer is as new as Video Indexer was when it was asked.
         as_of = max(job.as_of or self.service_time(asked_at), current.status.as_of if current else NEVER)

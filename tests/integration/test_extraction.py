@@ -13,12 +13,14 @@ from azure.core.exceptions import ResourceExistsError
 from azure.storage.blob.aio import ContainerClient
 
 from keywire.destinations.event_batch import EventBatch
+from keywire.documents import document as documents
+from keywire.documents.content import REMOVED
 from keywire.documents.document import KeywordDocument
 from keywire.extraction.extraction import Outcome
 from keywire.versions.current import ConflictError, CurrentDocuments
 from keywire.versions.history import History
 from keywire.versions.status import PublicationStatus
-from keywire.video_indexer.errors import NotReadyError, TransientError, UnusableError
+from keywire.video_indexer.errors import GoneError, NotReadyError, TransientError, UnusableError
 from keywire.video_indexer.service_time import CLOCK_DIFFERENCE
 from local.storage import InsightsStorage
 from tests.support.builders import index, keyword
@@ -429,6 +431,37 @@ async def test_a_lost_current_document_is_followed_by_a_version_with_a_higher_nu
         assert document.version == 3
         events = await world.audit()
         assert [event.sequence for event in events] == ["000000001", "000000002", "000000003"]
+
+
+async def test_a_removal_that_was_written_and_never_told_is_told_after_the_document_was_lost(
+    insights: InsightsStorage,
+) -> None:
+    class Gone:
+        async def get_index(self, _: str) -> bytes:
+            raise GoneError("gone", status=400, code="VIDEO_REMOVED")
+
+    async with World(insights, A) as world:
+        await world.run()
+        overtaken = dataclasses.replace(world.extraction(), source=Gone())
+        lost = await overtaken.outbox.read(job().video_id)
+        assert lost is not None
+        base = await overtaken.outbox.base(job().video_id, lost)
+        tombstone = documents.build(
+            REMOVED,
+            account_id=world.account_id,
+            video_id=job().video_id,
+            version=2,
+            previous=lost.document,
+            failure_message=None,
+            extracted_at=world.clock(),
+        )
+        await world.delete_current()
+        with pytest.raises(ConflictError):
+            await overtaken.outbox.add_version(
+                tombstone, lost, base, previous=lost.document, as_of=world.clock(), traceparent=None
+            )
+        assert await overtaken.extract(job()) is Outcome.PUBLISHED
+        assert (await world.audit())[-1].type == "keywire.keywords.removed.v1"
 
 
 async def test_a_lost_current_document_of_the_same_content_comes_back_as_its_version(
