@@ -1,4 +1,4 @@
-"""What the documents tell to run, run: on the local stack, as they say, with the answers that they show."""
+"""The commands in the documents and tests/requests.http, run on the local stack; output as documented."""
 
 import asyncio
 import os
@@ -30,7 +30,7 @@ async def http(stack: LocalStack) -> AsyncIterator[httpx.AsyncClient]:
 
 
 async def run(*command: str, variables: Mapping[str, str] | None = None) -> tuple[int, str]:
-    """The exit code and the output of a command in the checkout."""
+    """Run a command in the checkout; return its exit code and its output."""
     process = await asyncio.create_subprocess_exec(
         *command,
         cwd=PROJECT,
@@ -45,13 +45,13 @@ async def run(*command: str, variables: Mapping[str, str] | None = None) -> tupl
 
 @pytest.mark.skipif(os.name != "posix", reason="needs a shell")
 @pytest.mark.parametrize("block", TO_RUN, ids=str)
-async def test_a_block_that_is_marked_runs(stack: LocalStack, block: Block) -> None:
+async def test_a_marked_block_runs(stack: LocalStack, block: Block) -> None:
     code, output = await run("sh", "-eu", "-c", block.text, variables=serve.environment(stack))
     assert code == 0, output
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs a shell")
-async def test_a_block_that_fails_would_be_seen(stack: LocalStack) -> None:
+async def test_a_block_with_a_failing_command_fails(stack: LocalStack) -> None:
     variables = serve.environment(stack)
     assert (await run("sh", "-eu", "-c", 'curl -sf "$KEYWIRE_URL/api/health"\ntrue', variables=variables))[0]
     assert (await run("sh", "-eu", "-c", 'echo "$KEYWIRE_NAME"', variables=variables))[0]
@@ -59,32 +59,31 @@ async def test_a_block_that_fails_would_be_seen(stack: LocalStack) -> None:
 
 
 def shown(block: Block) -> list[tuple[str, str]]:
-    """The commands of a console block, each with what it shows of their output."""
+    """Return the commands of a console block, each with the output below it."""
     parts = re.split(r"^\$ ", block.text, flags=re.MULTILINE)[1:]
-    return [(command, said) for command, _, said in (part.partition("\n") for part in parts)]
+    return [(command, output) for command, _, output in (part.partition("\n") for part in parts)]
 
 
 INTERESTS = [
-    pytest.param(command.split()[2:], said, id=f"{block}-{command}")
+    pytest.param(command.split()[2:], output, id=f"{block}-{command}")
     for block in BLOCKS
     if block.info == "console"
-    for command, said in shown(block)
+    for command, output in shown(block)
     if command.startswith("python3 dev.py interests")
     and all((PROJECT / word).exists() for word in command.split() if word.endswith(".json"))
 ]
 
 
-@pytest.mark.parametrize(("arguments", "said"), INTERESTS)
-async def test_interests_say_what_is_shown(arguments: list[str], said: str) -> None:
-    code, output = await run(sys.executable, "dev.py", *arguments)
-    assert (code, output) == (0, said)
+@pytest.mark.parametrize(("arguments", "output"), INTERESTS)
+async def test_interests_prints_what_a_document_shows(arguments: list[str], output: str) -> None:
+    assert await run(sys.executable, "dev.py", *arguments) == (0, output)
 
 
-def test_an_example_with_interests_is_run() -> None:
+def test_a_document_has_an_example_with_interests() -> None:
     assert INTERESTS
 
 
-async def test_schemas_are_written_as_they_are_checked_in() -> None:
+async def test_schemas_writes_the_files_that_are_checked_in() -> None:
     files = [openapi.FILE, *schemas.SCHEMAS.rglob("*.json")]
     before = [file.read_bytes() for file in files]
     code, output = await run(sys.executable, "dev.py", "schemas")
@@ -93,20 +92,20 @@ async def test_schemas_are_written_as_they_are_checked_in() -> None:
 
 
 class RestClient:
-    """Sends the requests of a `.http` file in their order, as the REST Client of VS Code does.
+    """A client for the requests of a `.http` file, which it sends as the REST Client of VS Code does.
 
     Args:
-        variables: What `$dotenv` finds.
+        variables: The values of `$dotenv`.
     """
 
     def __init__(self, http: httpx.AsyncClient, variables: Mapping[str, str]) -> None:
         self._http = http
         self._variables = variables
         self._values: dict[str, str] = {}
-        self._answers: dict[str, Any] = {}
+        self._responses: dict[str, Any] = {}
 
     async def send(self, request: str) -> httpx.Response | None:
-        """Send one request; None where there are only variables."""
+        """Send one request; return None if the text has only variables."""
         lines = request.splitlines()
         for line in lines:
             if found := re.fullmatch(r"@(\w+) = (.*)", line):
@@ -118,11 +117,11 @@ class RestClient:
         first, *rest = head.splitlines()
         method, url = self._filled(first).split()
         headers = dict(self._filled(line).split(": ", 1) for line in rest)
-        answer = await self._http.request(method, url, headers=headers, content=body)
+        response = await self._http.request(method, url, headers=headers, content=body)
         name = re.search(r"^# @name (\w+)$", request, re.MULTILINE)
         if name:
-            self._answers[name[1]] = answer.json()
-        return answer
+            self._responses[name[1]] = response.json()
+        return response
 
     def _filled(self, text: str) -> str:
         return re.sub(r"{{(.*?)}}", lambda found: self._value(found[1]), text)
@@ -131,11 +130,11 @@ class RestClient:
         if name.startswith("$dotenv "):
             return self._variables[name.removeprefix("$dotenv ")]
         if found := re.fullmatch(r"(\w+)\.response\.body\.\$\.(\w+)", name):
-            return str(self._answers[found[1]][found[2]])
+            return str(self._responses[found[1]][found[2]])
         return self._values[name]
 
 
-async def test_every_request_of_the_collection_gets_an_answer(
+async def test_every_request_of_the_collection_succeeds_and_every_route_has_one(
     stack: LocalStack, http: httpx.AsyncClient
 ) -> None:
     client = RestClient(http, serve.environment(stack))
@@ -146,13 +145,12 @@ async def test_every_request_of_the_collection_gets_an_answer(
     sent: set[str] = set()
     # A line of `###` and a title begins a request.
     for request in re.split(r"^###.*$", REQUESTS.read_text("utf-8"), flags=re.MULTILINE):
-        answer = await client.send(request)
-        if answer is not None:
-            assert answer.is_success, (request, answer.text)
-            asked = answer.request
+        response = await client.send(request)
+        if response is not None:
+            assert response.is_success, (request, response.text)
             sent |= {
                 name
                 for name, (method, path) in routes.items()
-                if asked.method == method and path.fullmatch(asked.url.path)
+                if response.request.method == method and path.fullmatch(response.request.url.path)
             }
     assert sent == routes.keys()
