@@ -1,4 +1,4 @@
-"""docs/cost.md is what `bench.cost` says of the counts and prices that are there."""
+"""docs/cost.md has what `bench.cost` computes from bench/footprint.json and bench/prices.json."""
 
 import json
 import re
@@ -14,13 +14,13 @@ FOOTPRINT = cost.read_footprint((PROJECT / "bench" / "footprint.json").read_text
 PRICES = cost.read_prices((PROJECT / "bench" / "prices.json").read_text("utf-8"))
 
 
-def test_the_page_has_the_tables_that_the_command_prints() -> None:
+def test_the_tables_are_those_that_the_command_prints() -> None:
     videos = cost.of_videos(FOOTPRINT, videos=1000, matches=1, deliveries=1)
     assert cost.table(list(videos), PRICES) in PAGE
     assert cost.table(list(cost.of_nothing(FOOTPRINT, polls=0)), PRICES) in PAGE
 
 
-def test_the_bound_of_polls_is_what_the_command_adds() -> None:
+def test_the_limit_of_polls_is_the_one_that_the_command_adds() -> None:
     lines = cost.of_nothing(FOOTPRINT, polls=30)
     (polls,) = [line.amount for line in lines if "looked at" in line.how]
     assert f"it would be {polls:,.0f} queue operations" in PAGE
@@ -30,11 +30,11 @@ def test_the_bound_of_polls_is_what_the_command_adds() -> None:
     assert interval == "00:00:02"
 
 
-def test_an_amount_is_multiplied_by_its_price_and_without_one_left_out() -> None:
+def test_an_amount_is_multiplied_by_its_price_or_omitted_without_one() -> None:
     lines = [cost.Line("blob_write", 20_000, "counted"), cost.Line("blob_read", 5, "counted")]
     prices = {
         "blob_write": cost.Price(name="writes", amount=0.05, per=10_000, source="mine"),
-        "blob_read": cost.Price(name="reads", amount=None, per=10_000, source="nobody"),
+        "blob_read": cost.Price(name="reads", amount=None, per=10_000, source="unknown"),
     }
     assert cost.table(lines, prices).splitlines()[2:] == [
         "| writes | 20,000 | counted | 0.05 per 10,000 | 0.100 |",
@@ -43,7 +43,7 @@ def test_an_amount_is_multiplied_by_its_price_and_without_one_left_out() -> None
     ]
 
 
-def test_every_line_has_a_price_or_a_place_for_one() -> None:
+def test_every_line_has_an_entry_in_the_prices() -> None:
     counted = {**FOOTPRINT, cost.TOLD: 1.0, cost.FIGURES: 1.0}
     lines = [
         *cost.of_videos(counted, videos=1, matches=1, deliveries=1),
@@ -54,14 +54,14 @@ def test_every_line_has_a_price_or_a_place_for_one() -> None:
 
 
 @pytest.mark.parametrize("kind", cost.STORAGE_KINDS)
-def test_a_video_and_a_timer_were_counted_in_every_kind(kind: str) -> None:
+def test_a_video_and_each_timer_have_a_count_of_each_kind(kind: str) -> None:
     for what in ("video", "confirm", *cost.TIMERS):
         assert FOOTPRINT[f"footprint.{what}.{kind}"] >= 0
 
 
-def test_the_memory_that_is_billed_is_what_is_deployed() -> None:
+def test_the_billed_memory_is_the_deployed_one() -> None:
     bicep = (PROJECT / "infra" / "modules" / "function-app.bicep").read_text("utf-8")
     (megabytes,) = re.findall(r"instanceMemoryMB: (\d+)", bicep)
     assert int(megabytes) == cost.INSTANCE_GB * 1024
-    # `measure` asks each queue once for its number, and looks into those that have messages.
+    # `measure` reads each queue's length, and peeks into those with messages.
     assert FOOTPRINT["footprint.measure.queue"] >= len(ALL_QUEUES)

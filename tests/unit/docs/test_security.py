@@ -1,4 +1,4 @@
-"""docs/security.md names tests that there are, and the action that is asked for."""
+"""docs/security.md names existing tests, and the action that Keywire needs."""
 
 import json
 import re
@@ -15,7 +15,7 @@ PAGE = (PROJECT / "docs" / "security.md").read_text("utf-8")
 NAMED = re.findall(r"`((?:unit|integration)/(?:\w+/)*test_\w+\.py)::(test_\w+)`", PAGE)
 
 
-def test_every_test_that_it_names_is_there() -> None:
+def test_every_named_test_exists() -> None:
     missing = [
         f"{file}::{name}"
         for file, name in NAMED
@@ -25,7 +25,7 @@ def test_every_test_that_it_names_is_there() -> None:
     assert len(NAMED) > 30
 
 
-def test_every_mention_of_a_test_has_that_form() -> None:
+def test_every_test_is_named_with_its_path() -> None:
     assert len(re.findall(r"::test_", PAGE)) == len(NAMED)
 
 
@@ -37,7 +37,7 @@ def test_every_threat_names_a_test() -> None:
     assert [threat.partition("\n")[0] for threat in threats[1:] if "::test_" not in threat] == []
 
 
-async def test_the_custom_role_has_the_action_that_is_asked_for() -> None:
+async def test_the_custom_role_allows_the_operation_that_keywire_calls() -> None:
     (role,) = re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)
     (action,) = json.loads(role)["Actions"]
     asked: list[str] = []

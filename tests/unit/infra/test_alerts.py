@@ -1,4 +1,4 @@
-"""Alerts and the workbook: on metrics that Keywire has, with attributes that it gives them."""
+"""Alerts and the workbook: their queries use Keywire's metrics and the attributes of these."""
 
 import ast
 import json
@@ -24,7 +24,7 @@ RUNBOOK = {
     "unhealthy",
     "event-grid-publish-failed",
 }
-# What Azure takes: minutes of frequencies and windows.
+# The frequencies and windows that Azure accepts, in minutes.
 MINUTES = {"PT5M": 5, "PT15M": 15, "PT1H": 60, "PT6H": 360}
 
 
@@ -35,7 +35,7 @@ def alerts(variant: str = "everything") -> dict[str, Resource]:
 
 
 def queries() -> dict[str, str]:
-    """The queries of alerts and workbook by their names."""
+    """Return the queries of the alerts and the workbook by name."""
     found = {}
     for rule in DEPLOYMENTS["everything"].of("Microsoft.Insights/scheduledQueryRules"):
         (criterion,) = rule.properties["criteria"]["allOf"]
@@ -48,7 +48,7 @@ def queries() -> dict[str, str]:
 
 @cache
 def instruments() -> dict[str, set[str]]:
-    """Keywire's metrics, with the attributes that they are given."""
+    """Return Keywire's metrics, each with the attributes that the code records it with."""
     names = {}
     for line in ast.parse((PROJECT / "keywire" / "telemetry" / "instruments.py").read_text()).body:
         if isinstance(line, ast.AnnAssign) and isinstance(line.value, ast.Call) and line.value.args:
@@ -70,7 +70,7 @@ def instruments() -> dict[str, set[str]]:
     return attributes
 
 
-def test_there_is_a_rule_for_each_page_of_the_runbook_and_each_says_where_it_is() -> None:
+def test_each_section_of_the_runbook_has_an_alert_rule_that_links_to_it() -> None:
     assert alerts().keys() == RUNBOOK
     for name, rule in alerts().items():
         assert rule.properties["description"].endswith(f" docs/operations.md#{name}")
@@ -79,7 +79,7 @@ def test_there_is_a_rule_for_each_page_of_the_runbook_and_each_says_where_it_is(
     assert alerts("nothing optional").keys() == RUNBOOK - {"event-grid-publish-failed"}
 
 
-def test_each_rule_tells_somebody_where_there_is_somebody_to_tell() -> None:
+def test_each_rule_notifies_the_action_group_if_there_is_one() -> None:
     (group,) = DEPLOYMENTS["everything"].of("Microsoft.Insights/actionGroups")
     for rule in DEPLOYMENTS["everything"].of("Microsoft.Insights/scheduledQueryRules"):
         assert rule.properties["actions"] == {"actionGroups": [group.id]}
@@ -91,9 +91,7 @@ def test_each_rule_tells_somebody_where_there_is_somebody_to_tell() -> None:
 
 
 @pytest.mark.parametrize(("name", "query"), queries().items(), ids=queries().keys())
-def test_each_query_is_about_metrics_that_there_are_and_attributes_that_they_have(
-    name: str, query: str
-) -> None:
+def test_each_query_uses_existing_metrics_and_their_attributes(name: str, query: str) -> None:
     known = instruments()
     metrics = set(re.findall(r"'(keywire\.[a-z._]+)'", query))
     assert metrics <= known.keys()
@@ -103,12 +101,12 @@ def test_each_query_is_about_metrics_that_there_are_and_attributes_that_they_hav
     assert not re.search(r"customDimensions\[", query)
 
 
-def test_every_metric_is_shown_or_watched() -> None:
+def test_every_metric_is_in_an_alert_or_in_the_workbook() -> None:
     shown = {metric for query in queries().values() for metric in re.findall(r"'(keywire\.[a-z._]+)'", query)}
     assert shown == instruments().keys()
 
 
-def test_a_rule_s_query_gives_the_column_and_the_dimensions_that_the_rule_looks_at() -> None:
+def test_the_query_of_a_rule_returns_the_column_and_the_dimensions_of_the_rule() -> None:
     for rule in DEPLOYMENTS["everything"].of("Microsoft.Insights/scheduledQueryRules"):
         properties = rule.properties
         (criterion,) = properties["criteria"]["allOf"]
@@ -118,13 +116,13 @@ def test_a_rule_s_query_gives_the_column_and_the_dimensions_that_the_rule_looks_
         assert criterion["metricMeasureColumn"] == "value"
         assert isinstance(criterion["threshold"], int)
         assert MINUTES[properties["evaluationFrequency"]] <= MINUTES[properties["windowSize"]]
-        # Measured every five minutes: a window holds two measurements at least.
+        # Metrics are sent every five minutes: a window has at least two of them.
         assert MINUTES[properties["windowSize"]] >= 15
-        # At the first deployment there is no table yet.
+        # At the first deployment the table does not exist.
         assert properties["skipQueryValidation"] is True
 
 
-def test_the_metric_of_event_grid_is_the_topic_s() -> None:
+def test_the_event_grid_alert_is_on_the_metric_of_the_topic() -> None:
     (rule,) = DEPLOYMENTS["everything"].of("Microsoft.Insights/metricAlerts")
     (topic,) = DEPLOYMENTS["everything"].of("Microsoft.EventGrid/topics")
     assert rule.properties["scopes"] == [topic.id]
@@ -132,7 +130,7 @@ def test_the_metric_of_event_grid_is_the_topic_s() -> None:
     assert criterion["metricName"] == "PublishFailCount"
 
 
-def test_the_workbook_is_the_file() -> None:
+def test_the_workbook_is_deployed_from_its_file() -> None:
     (workbook,) = DEPLOYMENTS["defaults"].of("Microsoft.Insights/workbooks")
     content = json.loads(workbook.properties["serializedData"])
     assert content == json.loads((INFRA / "workbook.json").read_text())

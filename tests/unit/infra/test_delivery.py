@@ -1,8 +1,6 @@
-"""azd, the workflows and what is deployed: names that have to fit together, and a package that runs."""
+"""azd, the workflows and the templates: parameters, variables and commands have the same names everywhere."""
 
 import json
-import os
-import platform
 import re
 import subprocess
 import sys
@@ -12,8 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
+import dev
 from emulators.framework.checkout import PROJECT
-from tests.support.environment import COMPLETE
 from tests.support.infra_variants import LEAST, deployments
 from tools import package as packaging
 from tools.infra_check import syntax
@@ -22,18 +20,18 @@ from tools.infra_check.deployment import deploy
 WORKFLOWS = sorted((PROJECT / ".github" / "workflows").glob("*.yml"))
 AZURE = yaml.safe_load((PROJECT / "azure.yaml").read_text())
 PARAMETERS = json.loads((PROJECT / "infra" / "main.parameters.json").read_text())["parameters"]
-# An environment value of azd, with a default or, for what azd itself sets, without.
+# A variable of azd; those that azd itself sets have no default.
 REFERENCE = re.compile(r"\$\{(?P<name>[A-Z][A-Z0-9_]*)(?:=(?P<default>[^}]*))?\}")
 
 
 def workflow(name: str) -> dict[str, Any]:
-    # YAML takes the key `on` for a truth value.
+    # YAML reads the key `on` as True.
     loaded: dict[str, Any] = yaml.safe_load((PROJECT / ".github" / "workflows" / name).read_text())
     return loaded
 
 
 def variables() -> dict[str, tuple[str, str | None]]:
-    """Each parameter's environment value: its name, and its default."""
+    """Return each parameter's variable of azd: its name and its default."""
     found = {}
     for parameter, entry in PARAMETERS.items():
         match = REFERENCE.fullmatch(entry["value"])
@@ -42,13 +40,13 @@ def variables() -> dict[str, tuple[str, str | None]]:
     return found
 
 
-def test_every_parameter_has_an_environment_value_of_azd_with_the_template_s_default() -> None:
+def test_every_parameter_has_an_azd_variable_with_the_default_of_the_template() -> None:
     declared = syntax.read(PROJECT / "infra" / "main.bicep").parameters
     assert PARAMETERS.keys() == declared.keys()
     for name, (_, default) in variables().items():
         value = declared[name].value
         written = None if value is None else syntax.text_of(value).strip("'")
-        # azd passes an empty text on even where the template has a default.
+        # azd passes an empty value on, even if the template has a default.
         assert default == written, name
 
 
@@ -57,7 +55,7 @@ def test_an_output_never_becomes_an_input() -> None:
     assert not outputs & {name for name, _ in variables().values()}
 
 
-def test_what_is_not_allowed_is_refused() -> None:
+def test_a_parameter_value_that_is_not_allowed_is_refused() -> None:
     with pytest.raises(syntax.BicepError, match="videoIndexerRole"):
         deploy(LEAST | {"videoIndexerRole": "owner"})
 
@@ -71,19 +69,19 @@ def test_azd_finds_the_app_by_its_tag() -> None:
         assert group.body["tags"] == {"azd-env-name": LEAST["environmentName"]}
 
 
-def test_azd_uploads_the_package_that_is_made_here_and_builds_nothing_elsewhere() -> None:
+def test_azd_uploads_the_local_package_and_azure_builds_nothing() -> None:
     (service,) = AZURE["services"].values()
     assert service["host"] == "function"
     assert service["language"] == "python"
     assert service["remoteBuild"] is False
-    # The first that knows that option; others would build in Azure.
+    # The first version with remoteBuild; older ones build in Azure.
     assert AZURE["requiredVersions"]["azd"] == ">= 1.23.5"
     assert PROJECT / service["project"] / service["dist"] == packaging.PACKAGE
     assert service["hooks"]["prepackage"]["posix"]["run"] == "python3 dev.py package"
     assert service["dist"] + "/" in (PROJECT / ".gitignore").read_text().splitlines()
 
 
-def test_a_pipeline_passes_every_parameter_on() -> None:
+def test_the_deploy_workflow_passes_every_parameter_on() -> None:
     names = {name for name, _ in variables().values()}
     (job,) = workflow("deploy.yml")["jobs"].values()
     by_azd = {"AZURE_PRINCIPAL_ID", "AZURE_PRINCIPAL_TYPE"}
@@ -100,7 +98,7 @@ def test_a_pipeline_passes_every_parameter_on() -> None:
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
-def test_a_workflow_asks_for_little_pins_its_actions_and_ends(path: Path) -> None:
+def test_a_workflow_has_least_permissions_pinned_actions_and_a_timeout(path: Path) -> None:
     loaded = workflow(path.name)
     assert loaded["permissions"]["contents"] == "read"
     assert loaded.keys() >= {"name", True, "jobs"}
@@ -112,7 +110,7 @@ def test_a_workflow_asks_for_little_pins_its_actions_and_ends(path: Path) -> Non
             assert re.fullmatch(r"[A-Za-z-]+/[A-Za-z-]+@v\d+", step.get("uses", "a/b@v1"))
 
 
-def test_the_workflows_run_what_they_are_for() -> None:
+def test_each_workflow_runs_its_commands() -> None:
     def runs(name: str) -> str:
         jobs = workflow(name)["jobs"].values()
         return "\n".join(step["run"] for job in jobs for step in job["steps"] if "run" in step)
@@ -129,89 +127,40 @@ def test_the_workflows_run_what_they_are_for() -> None:
     assert "--federated-credential-provider github" in deploy_runs
     assert workflow("deploy.yml")["permissions"]["id-token"] == "write"
     (nightly,) = workflow("nightly.yml")["jobs"].values()
-    assert nightly["strategy"]["matrix"]["command"] == ["chaos --videos 2000", "test -k fuzz"]
+    commands = nightly["strategy"]["matrix"]["command"]
+    assert commands == ["chaos --videos 2000", "test -k fuzz"]
+    assert {command.split()[0] for command in commands} <= dev.COMMANDS.keys()
     assert nightly["env"]["KEYWIRE_FUZZ"] == "nightly"
 
 
-def test_every_command_of_dev_py_that_is_run_is_one() -> None:
-    commands = set(re.findall(r'^    "(\w+)": Command\(', (PROJECT / "dev.py").read_text(), re.MULTILINE))
-    texts = [path.read_text() for path in (PROJECT / "azure.yaml", *WORKFLOWS)]
-    run = {name for text in texts for name in re.findall(r"python3? dev\.py (\w+)", text)}
-    (nightly,) = workflow("nightly.yml")["jobs"].values()
-    run |= {command.split()[0] for command in nightly["strategy"]["matrix"]["command"]}
-    assert run <= commands
-
-
-def test_after_provisioning_the_next_three_things_to_do_are_printed() -> None:
+def test_after_provisioning_the_next_three_steps_are_printed() -> None:
     hook = AZURE["hooks"]["postprovision"]["posix"]["run"].split()
     environment = {name: str(value) for name, value in deploy(LEAST).outputs.items()}
-    said = subprocess.run(
-        [sys.executable, *hook[1:]], cwd=PROJECT, env=environment, capture_output=True, text=True, check=True
-    ).stdout
-    assert re.findall(r"^(\d)\.", said, re.MULTILINE) == ["1", "2", "3"]
-    assert environment["KEYWIRE_CALLBACK_URL_COMMAND"] in said
-    assert f"--vault-name {environment['KEYWIRE_KEY_VAULT']}" in said
-    assert "{" not in said
-    signed = subprocess.run(
-        [sys.executable, *hook[1:]],
-        cwd=PROJECT,
-        env=environment | {"SIGN_CALLBACKS": "true"},
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    assert "keyvault" not in signed
-    assert "/api/operations/backfill" in signed
+
+    def printed(**variables: str) -> str:
+        return subprocess.run(
+            [sys.executable, *hook[1:]],
+            cwd=PROJECT,
+            env=environment | variables,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+
+    steps = printed()
+    assert re.findall(r"^(\d)\.", steps, re.MULTILINE) == ["1", "2", "3"]
+    assert environment["KEYWIRE_CALLBACK_URL_COMMAND"] in steps
+    assert f"--vault-name {environment['KEYWIRE_KEY_VAULT']}" in steps
+    assert "{" not in steps
+    with_signed_callbacks = printed(SIGN_CALLBACKS="true")
+    assert "keyvault" not in with_signed_callbacks
+    assert "/api/operations/backfill" in with_signed_callbacks
 
 
-def test_the_callback_url_comes_with_the_key_of_the_callback_alone() -> None:
+def test_the_callback_url_has_the_key_of_the_callback_function_only() -> None:
     command = deploy(LEAST).outputs["KEYWIRE_CALLBACK_URL_COMMAND"]
     assert "functionapp function keys list" in command
     assert "--function-name callback " in command
-    # Outputs are read into shells: nothing in them may run by itself.
+    # Users load outputs into a shell, which must not run a part of them.
     assert "$" not in command
     assert "`" not in command
-
-
-@pytest.fixture(scope="module")
-def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What is deployed."""
-    folder = tmp_path_factory.mktemp("package")
-    packaging.build(folder)
-    return folder
-
-
-def test_the_package_has_the_app_and_wheels_for_azure_and_nothing_else(package: Path) -> None:
-    assert {path.name for path in package.iterdir()} == {*packaging.APP, ".python_packages"}
-    assert not list(package.glob("handlers/**/*.pyc"))
-    libraries = list((package / packaging.SITE_PACKAGES).rglob("*.so"))
-    assert libraries
-    for library in libraries:
-        assert re.search(r"\.cpython-313-x86_64-linux-gnu\.so$|\.abi3\.so$", library.name), library.name
-
-
-@pytest.mark.skipif(
-    (sys.platform, platform.machine(), sys.version_info[:2]) != ("linux", "x86_64", (3, 13)),
-    reason="the wheels are for Azure: Linux on x86-64, Python 3.13",
-)
-def test_the_package_s_app_starts_with_its_own_packages_alone(package: Path) -> None:
-    code = (
-        "import json, sys, function_app\n"
-        "names = sorted(function.get_function_name() for function in function_app.app.get_functions())\n"
-        "files = sorted({m.__file__ for m in list(sys.modules.values()) if getattr(m, '__file__', None)})\n"
-        "print(json.dumps([names, files]))"
-    )
-    path = os.pathsep.join([str(package), str(package / packaging.SITE_PACKAGES)])
-    ran = subprocess.run(
-        # Without this environment's packages: only the standard library is there besides.
-        [sys.executable, "-S", "-P", "-c", code],
-        env=COMPLETE | {"PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"},
-        cwd=package,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert ran.returncode == 0, ran.stderr
-    names, files = json.loads(ran.stdout)
-    assert {"callback", "extraction", "reconciliation", "health"} <= set(names)
-    assert not [file for file in files if "site-packages" in file and not file.startswith(str(package))]

@@ -1,4 +1,4 @@
-"""Types, versions, property names, names and Azure's limits: what a compiler or Azure would refuse."""
+"""Types, versions, properties and names: mistakes that the Bicep compiler or Azure refuses."""
 
 import json
 import re
@@ -13,8 +13,8 @@ from tools.infra_check import functions, known_at_start, syntax
 from tools.infra_check.deployment import Deployment
 
 DEPLOYMENTS = deployments()
-# Pinned: each type with its version and the properties that we rely on (Azure/bicep-types-az). A name that is
-# not here is a typing error, or belongs here once it was looked up.
+# Each type with its version and the properties that the templates set, looked up in Azure/bicep-types-az. A name
+# that is missing here is a typing error, or must be looked up and added.
 TYPES: dict[str, Any] = json.loads((Path(__file__).parent / "types.json").read_text())
 LIMITS = {
     "Microsoft.Authorization/roleAssignments": r"[0-9a-f-]{36}",
@@ -50,10 +50,10 @@ LIMITS = {
     "Microsoft.VideoIndexer/accounts": r"[A-Za-z0-9-]{3,50}",
     "Microsoft.Web/serverfarms": r"[A-Za-z0-9-]{1,60}",
     "Microsoft.Web/sites/config": r"appsettings",
-    # The host's own id is the first 32 characters.
+    # The host's id is the first 32 characters of the name.
     "Microsoft.Web/sites": r"[A-Za-z0-9][A-Za-z0-9-]{0,30}[A-Za-z0-9]",
 }
-# Of the site: what Flex Consumption refuses, in some regions (code 51021), or ignores.
+# Site properties that Flex Consumption ignores or, in some regions, refuses (code 51021).
 REFUSED_CONFIG = {
     *("alwaysOn", "ftpsState", "functionAppScaleLimit", "functionsRuntimeScaleMonitoringEnabled"),
     *("javaContainer", "javaContainerVersion", "javaVersion", "linuxFxVersion", "netFrameworkVersion"),
@@ -65,7 +65,7 @@ REFUSED_SETTINGS = {
     *("WEBSITE_CONTENTAZUREFILECONNECTIONSTRING", "WEBSITE_CONTENTSHARE", "WEBSITE_RUN_FROM_PACKAGE"),
     *("SCM_DO_BUILD_DURING_DEPLOYMENT", "ENABLE_ORYX_BUILD", "WEBSITE_MAX_DYNAMIC_APPLICATION_SCALE_OUT"),
     *("WEBSITE_TIME_ZONE", "TZ", "WEBSITE_MOUNT_ENABLED", "WEBSITE_USE_PLACEHOLDER_DOTNETISOLATED"),
-    # By itself it makes every invocation fail.
+    # Without the other settings of OpenTelemetry it makes every invocation fail.
     "PYTHON_ENABLE_OPENTELEMETRY",
 }
 
@@ -79,7 +79,7 @@ def test_every_file_is_bicep(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", syntax.files(), ids=lambda path: path.name)
-def test_nothing_is_needed_before_azure_knows_it(path: Path) -> None:
+def test_no_value_is_needed_before_azure_knows_it(path: Path) -> None:
     assert known_at_start.problems(path) == []
 
 
@@ -92,7 +92,7 @@ def test_every_file_is_part_of_the_deployment() -> None:
     assert used | {syntax.INFRA / "main.bicep"} == set(syntax.files())
 
 
-def test_everything_that_is_declared_is_used() -> None:
+def test_every_parameter_and_variable_is_used() -> None:
     for path in syntax.files():
         file = syntax.read(path)
         source = "\n".join(re.sub(r"(^|\s)//.*", "", line) for line in path.read_text().splitlines())
@@ -100,13 +100,13 @@ def test_everything_that_is_declared_is_used() -> None:
             assert len(re.findall(rf"\b{name}\b", source)) > 1, f"{path.name}: {name}"
 
 
-def test_types_versions_and_properties_are_the_pinned_ones_and_all_of_them() -> None:
+def test_types_versions_and_properties_are_exactly_the_pinned_ones() -> None:
     used: dict[str, set[str]] = {}
     for deployment in DEPLOYMENTS.values():
         for each in deployment.resources:
             assert each.api_version == TYPES[each.resource_type]["apiVersion"], each.resource_type
             found = {path for path, _ in leaves(dict(each.body)) if not path.startswith("tags")}
-            # Keys that are ours: identities' ids, the app's settings.
+            # Keys that the templates choose: the ids of identities, the app's settings.
             ours = r"(?<=userAssignedIdentities)\..*" + (
                 "|(?<=properties).*" if each.name == "appsettings" else ""
             )
@@ -122,14 +122,16 @@ def test_types_versions_and_properties_are_the_pinned_ones_and_all_of_them() -> 
 
 
 @every_variant
-def test_names_are_within_azure_s_limits_for_the_longest_environment_name(deployment: Deployment) -> None:
+def test_names_are_within_the_limits_of_azure_for_the_longest_environment_name(
+    deployment: Deployment,
+) -> None:
     for each in deployment.resources:
         assert re.fullmatch(LIMITS[each.resource_type], each.name), f"{each.resource_type} {each.name}"
     ids = [each.id.lower() for each in deployment.resources]
     assert len(ids) == len(set(ids))
 
 
-def test_a_unique_string_is_as_long_as_azure_s() -> None:
+def test_a_unique_string_has_the_length_of_one_of_azure() -> None:
     assert len(functions.call("uniqueString", ["a", "b"], {})) == 13
 
 
@@ -142,7 +144,7 @@ def test_short_texts_are_within_their_limits(deployment: Deployment) -> None:
 
 
 @every_variant
-def test_the_app_runs_python_3_13_on_flex_consumption_alone_on_its_plan(deployment: Deployment) -> None:
+def test_the_app_runs_python_3_13_on_a_flex_consumption_plan_of_its_own(deployment: Deployment) -> None:
     (plan,) = deployment.of("Microsoft.Web/serverfarms")
     assert plan.body["sku"] == {"name": "FC1", "tier": "FlexConsumption"}
     assert plan.properties["reserved"] is True
@@ -156,14 +158,14 @@ def test_the_app_runs_python_3_13_on_flex_consumption_alone_on_its_plan(deployme
 
 
 @every_variant
-def test_nothing_is_set_that_flex_consumption_refuses(deployment: Deployment) -> None:
+def test_no_setting_is_one_that_flex_consumption_refuses(deployment: Deployment) -> None:
     (app,) = deployment.of("Microsoft.Web/sites")
     assert not REFUSED_CONFIG & app.properties["siteConfig"].keys()
     assert not REFUSED_SETTINGS & app_settings(deployment).keys()
 
 
 @every_variant
-def test_containers_and_queues_are_those_that_keywire_uses(deployment: Deployment) -> None:
+def test_containers_and_queues_are_exactly_those_that_keywire_uses(deployment: Deployment) -> None:
     def on_insights_storage(resource_type: str) -> set[str]:
         kind = f"Microsoft.Storage/storageAccounts/{resource_type}"
         return {each.name for each in deployment.of(kind) if each.names[0].startswith("stinsights")}
@@ -182,14 +184,14 @@ def test_containers_and_queues_are_those_that_keywire_uses(deployment: Deploymen
     }
 
 
-def test_every_resource_that_can_have_them_has_the_environment_s_tags() -> None:
-    # Those that take none: what is part of another resource, and assignments.
+def test_every_resource_that_can_have_tags_has_those_of_the_environment() -> None:
+    # Parts of another resource and role assignments have no tags.
     untagged = re.compile(r"Authorization|diagnosticSettings|/.*/(?!virtualNetworkLinks)")
     for each in DEPLOYMENTS["everything"].resources:
         assert ("tags" in each.body) != bool(untagged.search(each.resource_type)), each.resource_type
 
 
-def test_an_account_in_another_group_is_only_touched_where_it_has_to_be() -> None:
+def test_in_the_group_of_an_existing_account_only_three_types_of_resources_are_created() -> None:
     elsewhere = [
         each.resource_type
         for each in DEPLOYMENTS["everything, and an existing account"].resources

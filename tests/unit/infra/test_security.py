@@ -1,4 +1,4 @@
-"""What `infra/` promises about access: no keys, narrow roles, closed doors."""
+"""What `infra/` promises about access: no keys, narrow roles, restricted networks."""
 
 import re
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ ROLES = {
     "Key Vault Secrets Officer": "b86a8fe4-44ce-4948-aee5-eccb2c155cd7",
     "Contributor": "b24988ac-6180-42a0-ab88-20f7382dd24c",
 }
-# (who, role, on what): all that anybody may do, with everything that is optional.
+# (principal, role, scope): every role assignment of a deployment with all options.
 KEYWIRE = "identity.properties.principalId"
 OPERATOR = "44444444-4444-4444-4444-444444444444"
 GRANTED = {
@@ -71,14 +71,14 @@ def assignments(deployment: Deployment) -> list[Resource]:
 
 
 def code() -> Iterator[tuple[str, int, str]]:
-    """Every line of every file, without comments: file, number, text."""
+    """Yield every line of the templates without its comment: file, number, text."""
     for path in syntax.files():
         for number, line in enumerate(path.read_text().splitlines(), start=1):
             yield path.name, number, re.sub(r"(^|\s)//.*", "", line)
 
 
 @every_variant
-def test_storage_has_no_shared_key_no_anonymous_blob_and_tls_1_2(deployment: Deployment) -> None:
+def test_storage_refuses_shared_keys_anonymous_access_and_tls_below_1_2(deployment: Deployment) -> None:
     accounts = deployment.of("Microsoft.Storage/storageAccounts")
     assert len(accounts) >= 2
     for account in accounts:
@@ -105,7 +105,7 @@ def test_the_host_has_a_storage_account_of_its_own(deployment: Deployment) -> No
 
 
 @every_variant
-def test_local_authentication_is_off_wherever_there_is_a_switch_but_one(deployment: Deployment) -> None:
+def test_local_authentication_is_off_except_for_the_indexing_log(deployment: Deployment) -> None:
     for topic in deployment.of("Microsoft.EventGrid/topics"):
         assert topic.properties["disableLocalAuth"] is True
         assert topic.properties["minimumTlsVersionAllowed"] == "1.2"
@@ -122,7 +122,7 @@ def test_local_authentication_is_off_wherever_there_is_a_switch_but_one(deployme
         assert namespace.properties["minimumTlsVersion"] == "1.2"
 
 
-def test_the_one_shared_access_rule_is_there_for_the_log_alone() -> None:
+def test_the_only_shared_access_rule_is_for_the_indexing_log() -> None:
     rules = "Microsoft.EventHub/namespaces/authorizationRules"
     for name, deployment in DEPLOYMENTS.items():
         made = deployment.of(rules)
@@ -132,7 +132,7 @@ def test_the_one_shared_access_rule_is_there_for_the_log_alone() -> None:
 
 
 @every_variant
-def test_no_secret_is_made_passed_in_or_given_out(deployment: Deployment) -> None:
+def test_no_secret_is_created_a_parameter_or_an_output(deployment: Deployment) -> None:
     assert not [each for each in deployment.resources if "secrets" in each.resource_type]
     for path in syntax.files():
         file = syntax.read(path)
@@ -147,12 +147,12 @@ def test_no_secret_is_made_passed_in_or_given_out(deployment: Deployment) -> Non
         assert not re.search(r"(?i)password|AccountKey=|sig=|<.*(key|secret|connection).*>", value), name
 
 
-def test_keys_and_connection_strings_are_asked_for_nowhere() -> None:
+def test_no_template_reads_a_key_or_a_connection_string() -> None:
     forbidden = re.compile(
         r"\blist(Keys|Secrets|AccountSas|ServiceSas|\w*)\(|ConnectionString|CONNECTION_STRING|SharedAccess|AccountKey|primaryKey"
     )
     found = {(name, line.strip()) for name, _, line in code() if forbidden.search(line)}
-    # Of Application Insights, which takes nothing by it: local authentication is off.
+    # Application Insights accepts nothing by its connection string: local authentication is off.
     assert found == {
         (
             "function-app.bicep",
@@ -162,7 +162,7 @@ def test_keys_and_connection_strings_are_asked_for_nowhere() -> None:
 
 
 @every_variant
-def test_the_app_holds_no_secret_and_reaches_everything_as_itself(deployment: Deployment) -> None:
+def test_the_app_has_no_secret_and_uses_its_identity_everywhere(deployment: Deployment) -> None:
     settings = app_settings(deployment)
     for name, value in settings.items():
         assert not re.search(r"(?i)AccountKey=|SharedAccessKey|sig=|[?&]code=", value), name
@@ -179,7 +179,7 @@ def test_the_app_holds_no_secret_and_reaches_everything_as_itself(deployment: De
     assert app.properties["keyVaultReferenceIdentity"] in app.body["identity"]["userAssignedIdentities"]
 
 
-def test_with_everything_each_role_is_one_that_is_listed_here() -> None:
+def test_with_all_options_the_roles_are_exactly_the_listed_ones() -> None:
     deployment = DEPLOYMENTS["everything"]
     (custom,) = deployment.of("Microsoft.Authorization/roleDefinitions")
     names = {guid: name for name, guid in ROLES.items()} | {custom.name: "the custom role"}
@@ -196,7 +196,7 @@ def test_with_everything_each_role_is_one_that_is_listed_here() -> None:
 
 
 @every_variant
-def test_no_role_is_on_a_group_or_subscription_and_each_says_what_its_principal_is(
+def test_no_role_is_on_a_group_or_subscription_and_each_has_its_principal_type(
     deployment: Deployment,
 ) -> None:
     assert assignments(deployment)
@@ -210,13 +210,13 @@ def test_no_role_is_on_a_group_or_subscription_and_each_says_what_its_principal_
     assert len(names) == len(set(names))
 
 
-def test_roles_on_whole_storage_accounts_are_not_on_the_insights_storage() -> None:
+def test_no_role_is_on_the_whole_insights_storage_account() -> None:
     for deployment in DEPLOYMENTS.values():
         scopes = [each.home for each in assignments(deployment)]
         assert not [scope for scope in scopes if re.search(r"storageAccounts/stinsights[^/]*$", scope)]
 
 
-def test_the_role_ids_are_the_documented_ones_wherever_one_is_written() -> None:
+def test_every_role_id_in_the_templates_is_the_documented_one() -> None:
     guid = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
     written = {found for _, _, line in code() for found in guid.findall(line)}
     assert written == set(ROLES.values())
@@ -225,7 +225,7 @@ def test_the_role_ids_are_the_documented_ones_wherever_one_is_written() -> None:
         assert named is None or ROLES[named[1]] == named[2]
 
 
-def test_the_custom_role_has_one_action_and_its_own_account_s_group() -> None:
+def test_the_custom_role_has_one_action_in_the_group_of_the_account() -> None:
     for name, tokens in (("everything", "generateRestrictedViewerAccessToken"),):
         (role,) = DEPLOYMENTS[name].of("Microsoft.Authorization/roleDefinitions")
         assert role.properties["permissions"] == [
@@ -234,7 +234,7 @@ def test_the_custom_role_has_one_action_and_its_own_account_s_group() -> None:
         assert role.properties["assignableScopes"] == [role.home]
 
 
-def test_an_existing_account_gets_its_role_in_its_own_group_or_none() -> None:
+def test_an_existing_account_gets_a_role_in_its_own_group_or_none() -> None:
     scope = VARIANTS["an existing account"]["videoIndexerResourceId"]
     (role,) = [each for each in assignments(DEPLOYMENTS["an existing account"]) if each.home == scope]
     assert role.properties["roleDefinitionId"].endswith(ROLES["Contributor"])
@@ -244,14 +244,14 @@ def test_an_existing_account_gets_its_role_in_its_own_group_or_none() -> None:
     assert not [each for each in storage if each.name.startswith("stmedia")]
 
 
-def test_isolated_storage_keys_and_topic_are_closed_and_have_private_endpoints() -> None:
+def test_with_network_isolation_storage_vault_and_topic_have_private_endpoints_only() -> None:
     deployment = DEPLOYMENTS["everything"]
     accounts = {
         re.sub(r"[a-z2-7]{13}$", "", each.name): each
         for each in deployment.of("Microsoft.Storage/storageAccounts")
     }
     assert accounts["sthost"].properties["publicNetworkAccess"] == "Disabled"
-    # Event Grid delivers as a trusted service: closed, not disabled.
+    # Event Grid delivers as a trusted service, which needs `Enabled` and a default of `Deny`.
     insights = accounts["stinsights"].properties
     assert insights["publicNetworkAccess"] == "Enabled"
     assert insights["networkAcls"]["defaultAction"] == "Deny"
@@ -293,7 +293,7 @@ def test_isolated_storage_keys_and_topic_are_closed_and_have_private_endpoints()
     assert {link.id.partition("/virtualNetworkLinks")[0] for link in links} == zones
 
 
-def test_the_isolated_app_goes_out_through_the_delegated_subnet_of_the_network() -> None:
+def test_with_network_isolation_the_app_uses_the_delegated_subnet() -> None:
     deployment = DEPLOYMENTS["everything"]
     (app,) = deployment.of("Microsoft.Web/sites")
     (network,) = deployment.of("Microsoft.Network/virtualNetworks")
@@ -304,7 +304,7 @@ def test_the_isolated_app_goes_out_through_the_delegated_subnet_of_the_network()
     assert all("networkSecurityGroup" in subnet for subnet in subnets.values())
 
 
-def test_restricted_callers_are_video_indexer_and_the_operators() -> None:
+def test_with_restricted_callers_only_video_indexer_and_operators_reach_the_app() -> None:
     (app,) = DEPLOYMENTS["everything"].of("Microsoft.Web/sites")
     config = app.properties["siteConfig"]
     assert config["ipSecurityRestrictionsDefaultAction"] == "Deny"
@@ -313,12 +313,12 @@ def test_restricted_callers_are_video_indexer_and_the_operators() -> None:
         "203.0.113.7/32",
         "198.51.100.0/24",
     }
-    # Otherwise no pipeline could deploy.
+    # A pipeline deploys through this endpoint.
     assert config["scmIpSecurityRestrictionsDefaultAction"] == "Allow"
     assert config["scmIpSecurityRestrictionsUseMain"] is False
 
 
-def test_the_example_subscription_delivers_by_identity_and_keeps_what_it_can_t_deliver() -> None:
+def test_the_example_subscription_delivers_by_identity_and_has_dead_letters() -> None:
     deployment = DEPLOYMENTS["everything"]
     (subscription,) = deployment.of("Microsoft.EventGrid/topics/eventSubscriptions")
     properties = subscription.properties
@@ -334,7 +334,7 @@ def test_the_example_subscription_delivers_by_identity_and_keeps_what_it_can_t_d
     assert not DEPLOYMENTS["defaults"].of("Microsoft.EventGrid/topics/eventSubscriptions")
 
 
-def test_what_costs_or_opens_something_is_off_by_default() -> None:
+def test_options_that_cost_or_open_something_are_off_by_default() -> None:
     deployment = DEPLOYMENTS["defaults"]
     for resource_type in (
         "Microsoft.EventHub/namespaces",

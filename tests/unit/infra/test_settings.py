@@ -1,4 +1,4 @@
-"""The app's settings in `infra/` and what Keywire reads: the same names, and values that it takes."""
+"""The app's settings in `infra/`: the names that Keywire reads, with values that it accepts."""
 
 import ast
 import re
@@ -14,17 +14,17 @@ from tests.support.infra_variants import app_settings, deployments
 from tools.infra_check.deployment import Deployment
 
 DEPLOYMENTS = deployments()
-# Read by Keywire and not set in Azure.
+# Settings that Keywire reads and that are not set in Azure.
 LEFT_OUT = {
-    "InsightsStorage": "a connection string: for the local stack of others",
-    "InsightsStorage__accountName": "the two addresses are given",
-    "AZURE_RESOURCE_MANAGER_AUDIENCE": "only behind a private link",
-    "VIDEO_INDEXER_ENDPOINT": "only in another cloud",
-    "VIDEO_INDEXER_LOG_CONSUMER_GROUP": "the hub has one reader, and in Basic one group",
-    "VideoIndexerLog": "a connection string: for the local stack of others",
+    "InsightsStorage": "a connection string, for a local stack",
+    "InsightsStorage__accountName": "the two service URIs are set",
+    "AZURE_RESOURCE_MANAGER_AUDIENCE": "set only with a private link",
+    "VIDEO_INDEXER_ENDPOINT": "set only in another cloud",
+    "VIDEO_INDEXER_LOG_CONSUMER_GROUP": "the hub has one reader, and the Basic tier one group",
+    "VideoIndexerLog": "a connection string, for a local stack",
     "WEBSITE_HOSTNAME": "set by the platform",
 }
-# Set in Azure for the Functions host and the Python worker.
+# Settings for the Functions host and the Python worker.
 PLATFORM = re.compile(
     r"AzureWebJobsStorage__(blobServiceUri|queueServiceUri|tableServiceUri|credential|clientId)"
     r"|APPLICATIONINSIGHTS_(CONNECTION|AUTHENTICATION)_STRING"
@@ -34,7 +34,7 @@ PLATFORM = re.compile(
     r"|PYTHON_APPLICATIONINSIGHTS_(ENABLE_TELEMETRY|LOGGER_NAME)"
     r"|VideoIndexerLog__(credential|clientId)"
 )
-# What Azure knows, as it looks.
+# Examples of values that only Azure knows.
 AZURE = {
     "<account.properties.accountId>": "8f2d6a4e-3b71-4c58-9e0a-5d1c7b9f2e63",
     "<account.location>": "westeurope",
@@ -48,7 +48,7 @@ every_variant = pytest.mark.parametrize("deployment", DEPLOYMENTS.values(), ids=
 
 
 def in_azure(deployment: Deployment) -> dict[str, str]:
-    """The settings as the app would find them."""
+    """Return the settings as the app reads them in Azure."""
     found = {}
     for name, value in app_settings(deployment).items():
         for unknown, known in AZURE.items():
@@ -60,7 +60,7 @@ def in_azure(deployment: Deployment) -> dict[str, str]:
 
 
 def read_by_handlers() -> Iterator[str]:
-    """Names that are read from the environment besides `Settings`: `os.environ.get("NAME")`."""
+    """Yield the names that handlers read themselves: `os.environ.get("NAME")`."""
     for path in [PROJECT / "function_app.py", *Path(PROJECT / "handlers").glob("*.py")]:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and ast.unparse(node.func) == "os.environ.get":
@@ -74,7 +74,7 @@ def known_to_keywire() -> set[str]:
     return environment.asked | set(read_by_handlers())
 
 
-def test_every_setting_that_keywire_reads_is_set_or_left_out_for_a_reason() -> None:
+def test_every_setting_that_keywire_reads_is_set_or_omitted_for_a_reason() -> None:
     assert known_to_keywire() == (app_settings(DEPLOYMENTS["everything"]).keys() & known_to_keywire()) | (
         LEFT_OUT.keys()
     )
@@ -88,7 +88,7 @@ def test_every_setting_is_one_that_keywire_or_the_platform_reads(deployment: Dep
 
 
 @every_variant
-def test_keywire_starts_with_them(deployment: Deployment) -> None:
+def test_keywire_accepts_the_settings(deployment: Deployment) -> None:
     settings = Settings.from_environment(in_azure(deployment))
     assert settings.identity.managed
     assert settings.storage.connection_string is None
@@ -108,14 +108,14 @@ def test_options_reach_keywire() -> None:
     assert defaults.callback.signing_keys == ()
 
 
-def test_the_secret_s_reference_is_what_the_platform_resolves() -> None:
+def test_the_reference_to_the_secret_has_the_form_that_the_platform_resolves() -> None:
     reference = app_settings(DEPLOYMENTS["everything"])["CALLBACK_SIGNING_KEYS"]
     assert reference == (
         "@Microsoft.KeyVault(SecretUri=<vault.properties.vaultUri>secrets/callback-signing-keys/)"
     )
 
 
-def test_the_log_s_hub_is_named_alike_everywhere() -> None:
+def test_the_event_hub_of_the_indexing_log_has_one_name_everywhere() -> None:
     deployment = DEPLOYMENTS["everything"]
     (hub,) = deployment.of("Microsoft.EventHub/namespaces/eventhubs")
     settings = app_settings(deployment)

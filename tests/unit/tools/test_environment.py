@@ -65,13 +65,13 @@ def test_if_uv_fails_pip_installs(checkout: DevCheckout) -> None:
     checkout.program(".venv/bin/python", new_python(UV_FAILS))
     first, second = checkout.run("schemas"), checkout.run("schemas")
     assert first.stdout == second.stdout == RAN
-    said = first.stderr.splitlines()
-    assert said[1:3] == [
+    lines = first.stderr.splitlines()
+    assert lines[1:3] == [
         "error: no such host",
         "dev.py: uv failed (see above), and it does not read pip's configuration; trying pip ...",
     ]
-    assert "-m pip " in said[3]
-    assert f" install --quiet --require-hashes -r {checkout.folder / 'requirements-dev.txt'}" in said[3]
+    assert "-m pip " in lines[3]
+    assert f" install --quiet --require-hashes -r {checkout.folder / 'requirements-dev.txt'}" in lines[3]
     assert second.stderr == ""
 
 

@@ -1,4 +1,4 @@
-"""The reader of Bicep that the other tests of `infra/` stand on, and the judgement of checkov's report."""
+"""`tools.infra_check`: the evaluation of Bicep files, and the reading of checkov's report."""
 
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ def template(tmp_path: Path) -> Any:
     count = iter(range(100))
 
     def write(source: str, **parameters: Any) -> Deployment:
-        # Each in a file of its own: files are read once.
+        # A file of its own, because `read` caches by path.
         path = tmp_path / f"{next(count)}.bicep"
         path.write_text(source)
         return deploy(parameters, path)
@@ -45,12 +45,12 @@ def template(tmp_path: Path) -> Any:
         ("n + 1", 3),
     ],
 )
-def test_an_expression_is_computed_as_bicep_does(template: Any, expression: str, value: Any) -> None:
+def test_an_expression_has_the_value_that_bicep_gives_it(template: Any, expression: str, value: Any) -> None:
     source = f"param x bool\nvar n = 2\nvar a = {{\n  b: 'c'\n}}\noutput it string = {expression}\n"
     assert template(source, x=True).outputs["it"] == value
 
 
-def test_what_only_azure_knows_stays_unknown_and_decides_nothing(template: Any) -> None:
+def test_a_value_that_only_azure_knows_is_unknown_and_no_condition_can_use_it(template: Any) -> None:
     resource = "resource r 'A/b@2024-01-01' = {\n  name: 'n'\n}\n"
     made = template(
         resource + "output it string = 'https://${r.properties.host}/x'\noutput id string = r.id\n"
@@ -61,7 +61,7 @@ def test_what_only_azure_knows_stays_unknown_and_decides_nothing(template: Any) 
         template(resource + "output it string = r.properties.on ? 'a' : 'b'\n")
 
 
-def test_loops_conditions_and_references_make_what_they_say(template: Any) -> None:
+def test_loops_conditions_and_references_create_their_resources(template: Any) -> None:
     made = template(
         """
 param on bool
@@ -95,14 +95,14 @@ resource off 'X/y@2024-01-01' = if (!on) {
         ({"x": "a", "y": "b"}, "no parameter y"),
     ],
 )
-def test_parameters_that_bicep_would_refuse_are_refused(
+def test_parameters_that_bicep_refuses_are_refused(
     template: Any, parameters: dict[str, Any], problem: str
 ) -> None:
     with pytest.raises(BicepError, match=problem):
         template("@allowed([\n  'a'\n  'b'\n])\nparam x string\n", **parameters)
 
 
-def test_a_name_or_function_that_is_not_known_is_refused(template: Any) -> None:
+def test_an_unknown_name_or_function_is_refused(template: Any) -> None:
     with pytest.raises(BicepError, match="nowhere is not declared"):
         template("output it string = nowhere\n")
     with pytest.raises(BicepError, match="the function listKeys is not implemented"):
@@ -129,7 +129,7 @@ RESOURCE = "resource r 'A/b@2024-01-01' = {\n  name: 'n'\n}\n"
         ),
     ],
 )
-def test_what_is_needed_too_early_is_told(tmp_path: Path, source: str, late: str | None) -> None:
+def test_a_value_that_is_needed_too_early_is_found(tmp_path: Path, source: str, late: str | None) -> None:
     path = tmp_path / "early.bicep"
     path.write_text(RESOURCE + source)
     found = known_at_start.problems(path)
@@ -137,7 +137,7 @@ def test_what_is_needed_too_early_is_told(tmp_path: Path, source: str, late: str
 
 
 @pytest.mark.parametrize("source", ["resource r 'A/b@1' = {\n", "param = 1\n", "var a = [1 2\n"])
-def test_a_file_that_is_not_bicep_is_told_with_its_line(tmp_path: Path, source: str) -> None:
+def test_a_syntax_error_is_reported_with_its_line(tmp_path: Path, source: str) -> None:
     path = tmp_path / "broken.bicep"
     path.write_text(source)
     assert syntax.problems(path)
@@ -145,7 +145,7 @@ def test_a_file_that_is_not_bicep_is_told_with_its_line(tmp_path: Path, source: 
         syntax.read(path)
 
 
-def test_checkov_s_report_is_good_when_something_passed_and_nothing_failed() -> None:
+def test_a_checkov_report_is_good_if_a_check_passed_and_none_failed() -> None:
     assert checkov.judge(PASSED) == []
 
 
@@ -161,5 +161,5 @@ def test_checkov_s_report_is_good_when_something_passed_and_nothing_failed() -> 
         ),
     ],
 )
-def test_checkov_s_report_is_bad_otherwise(change: dict[str, Any], problem: str) -> None:
+def test_every_other_checkov_report_has_a_problem(change: dict[str, Any], problem: str) -> None:
     assert checkov.judge(PASSED | change) == [problem]

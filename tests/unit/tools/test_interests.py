@@ -1,4 +1,4 @@
-"""`dev.py interests`: what is said to whoever edits the file."""
+"""`dev.py interests`: what it prints for the author of an interests file."""
 
 import json
 from datetime import UTC, datetime
@@ -30,16 +30,18 @@ def write(file: Path, content: Any) -> Path:
     return file
 
 
-def said(capsys: pytest.CaptureFixture[str]) -> list[str]:
+def printed(capsys: pytest.CaptureFixture[str]) -> list[str]:
     return capsys.readouterr().out.splitlines()
 
 
-def test_a_file_that_is_fine_is_counted(written: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_check_counts_the_interests_of_a_valid_file(
+    written: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert interests.main(["check", str(written)]) == 0
-    assert said(capsys) == ["1 interests, 2 terms: valid"]
+    assert printed(capsys) == ["1 interests, 2 terms: valid"]
 
 
-def test_every_problem_is_a_line_and_the_exit_code_is_1(
+def test_check_prints_a_line_for_each_problem_and_exits_with_1(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = write(
@@ -47,19 +49,19 @@ def test_every_problem_is_a_line_and_the_exit_code_is_1(
         {"interests": [{"id": "a b", "name": "x", "anyOf": ["[bold]?"], "weight": 2}]},
     )
     assert interests.main(["check", str(file)]) == 1
-    assert said(capsys) == [
+    assert printed(capsys) == [
         "interests[0].id: must be 1 to 64 letters (A-Z, a-z), digits and the characters . _ -",
         "interests[0].weight: must be a number above 0 and at most 1",
     ]
 
 
-def test_what_is_not_listed_is_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_problems_beyond_the_limit_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert interests.main(["check", str(write(tmp_path / "f.json", {"interests": [5] * 120}))]) == 1
-    lines = said(capsys)
+    lines = printed(capsys)
     assert (len(lines), lines[-1]) == (101, "and 20 more")
 
 
-def test_a_file_that_is_not_there_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_file_is_one_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert interests.main(["check", str(tmp_path / "none.json")]) == 1
     assert capsys.readouterr().err == f"interests: {tmp_path / 'none.json'}: No such file or directory\n"
 
@@ -68,7 +70,7 @@ BODY = index([keyword("[old] movies", instances=[instance("0:01:05", "1:00:00")]
 
 
 @pytest.mark.parametrize("stored", [True, False])
-def test_a_try_shows_interest_score_and_where_each_term_was_met(
+def test_try_shows_the_interest_its_score_and_the_place_of_each_term(
     written: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], stored: bool
 ) -> None:
     document = documents.build(
@@ -82,32 +84,32 @@ def test_a_try_shows_interest_score_and_where_each_term_was_met(
     file = tmp_path / "video.json"
     file.write_bytes(documents.encode(document) if stored else BODY)
     assert interests.main(["try", str(written), "--document", str(file)]) == 0
-    assert said(capsys) == [
+    assert printed(capsys) == [
         "Film (film): score 0.90",
         "  'movie' met '[old] movies': confidence 0.90, en-US, 1:05-60:00",
     ]
 
 
-def test_a_try_says_when_nothing_matches(
+def test_try_says_that_nothing_matches(
     written: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "video.json"
     file.write_bytes(index([keyword("horror movies")]))
     assert interests.main(["try", str(written), "--document", str(file)]) == 0
-    assert said(capsys) == ["nothing matches"]
+    assert printed(capsys) == ["nothing matches"]
 
 
-def test_what_is_neither_document_nor_index_is_refused(
+def test_try_refuses_a_file_that_is_neither_a_document_nor_an_index(
     written: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert interests.main(["try", str(written), "--document", str(write(tmp_path / "x.json", [5]))]) == 1
     assert "x.json: it is not a keyword document, and the index" in capsys.readouterr().err
 
 
-def test_a_file_that_is_wrong_is_not_tried(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_try_refuses_an_invalid_interests_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = write(tmp_path / "f.json", {})
     assert interests.main(["try", str(file), "--document", str(SAMPLES / "office-insider.json")]) == 1
-    assert said(capsys) == ["interests: is missing"]
+    assert printed(capsys) == ["interests: is missing"]
 
 
 @pytest.mark.parametrize(
@@ -121,9 +123,9 @@ def test_a_file_that_is_wrong_is_not_tried(tmp_path: Path, capsys: pytest.Captur
         ("harbour-music.json", []),
     ],
 )
-def test_the_samples_match_what_they_are_about(
+def test_each_sample_matches_its_interests(
     sample: str, expected: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert interests.main(["try", str(SAMPLES / "interests.json"), "--document", str(SAMPLES / sample)]) == 0
-    found = [line for line in said(capsys) if ": score " in line]
+    found = [line for line in printed(capsys) if ": score " in line]
     assert [line.rpartition(" (")[2].partition(")")[0] for line in found] == expected

@@ -1,4 +1,4 @@
-"""docs/openapi.yaml: good OpenAPI, in step with the types, and with the functions that are registered."""
+"""docs/openapi.yaml: valid OpenAPI that matches the types and the registered functions."""
 
 import ast
 import json
@@ -34,7 +34,7 @@ READERS = {
 
 @pytest.fixture(scope="module")
 def routes() -> dict[str, dict[str, Any]]:
-    """The HTTP trigger of each function, as the app registers it; in a process, for it reads its settings."""
+    """Return the HTTP trigger of each function, from a process of its own: the app reads its settings."""
     found = subprocess.run(
         [sys.executable, "-c", LIST_FUNCTIONS],
         cwd=PROJECT,
@@ -48,17 +48,17 @@ def routes() -> dict[str, dict[str, Any]]:
     return {name: trigger for name, trigger in triggers.items() if trigger["type"] == "httpTrigger"}
 
 
-def test_it_is_openapi() -> None:
+def test_the_file_is_valid_openapi() -> None:
     validate_openapi(DOCUMENT)
     with pytest.raises(Exception, match="responses"):
         validate_openapi(DOCUMENT | {"paths": {"/x": {"get": {"responses": 5}}}})
 
 
-def test_the_bodies_are_what_the_types_say() -> None:
+def test_the_bodies_match_the_types() -> None:
     assert openapi.problems() == []
 
 
-def test_a_body_that_is_not_in_step_is_named_and_mended(tmp_path: Path) -> None:
+def test_an_outdated_body_is_a_problem_and_write_corrects_it(tmp_path: Path) -> None:
     right = openapi.FILE.read_text("utf-8")
     wrong = tmp_path / "openapi.yaml"
     wrong.write_text(right.replace("maximum: 2592000", "maximum: 1", 1))
@@ -68,14 +68,14 @@ def test_a_body_that_is_not_in_step_is_named_and_mended(tmp_path: Path) -> None:
         openapi.write(right + right)
 
 
-def test_every_attribute_that_a_docstring_explains_is_explained() -> None:
+def test_properties_have_the_descriptions_of_the_docstrings() -> None:
     schemas = openapi.components()
     assert schemas["ReplayRequest"]["properties"]["to"]["description"].startswith("Videos whose documents")
     assert not [name for name, schema in schemas.items() if "Attributes:" in schema["description"]]
     assert r"\\A" not in json.dumps(schemas)
 
 
-def test_its_operations_are_the_functions(routes: dict[str, dict[str, Any]]) -> None:
+def test_the_operations_are_the_registered_functions(routes: dict[str, dict[str, Any]]) -> None:
     described = {
         name: (operation.path, [operation.method], operation.needs_key)
         for name, operation in operations().items()
@@ -88,7 +88,7 @@ def test_its_operations_are_the_functions(routes: dict[str, dict[str, Any]]) -> 
     assert described == registered
 
 
-def test_its_servers_have_the_hosts_prefix() -> None:
+def test_the_servers_have_the_route_prefix_of_the_host() -> None:
     prefix = json.loads((PROJECT / "host.json").read_text())["extensions"]["http"]["routePrefix"]
     assert {server["url"].rpartition("/")[2] for server in DOCUMENT["servers"]} == {prefix}
 
@@ -102,12 +102,12 @@ def test_the_parameters_of_a_path_are_described() -> None:
             assert f'"name": "{name}", "in": "path"' in parameters
 
 
-# The other functions of handlers/replies.py.
+# Functions of handlers/replies.py with a fixed status.
 REPLIES = {"accepted": 202, "unavailable": 503}
 
 
 def answered(module: Path) -> dict[str, set[int]]:
-    """The statuses that each function of a handlers' module answers with, by its registered name."""
+    """Return the statuses that each function of a handler module returns, by its registered name."""
     tree = ast.parse(module.read_text("utf-8"))
     functions = {node.name: node for node in tree.body if isinstance(node, ast.AsyncFunctionDef)}
 
@@ -140,21 +140,21 @@ def answered(module: Path) -> dict[str, set[int]]:
     }
 
 
-def test_every_answer_is_described() -> None:
-    said = {
+def test_every_status_that_a_handler_returns_is_described() -> None:
+    returned = {
         name: found
         for module in (PROJECT / "handlers").glob("*.py")
         for name, found in answered(module).items()
         if found
     }
     described = operations()
-    assert said.keys() == described.keys()
+    assert returned.keys() == described.keys()
     for name, operation in described.items():
-        own = {401} if operation.needs_key else set()  # by the host
-        assert operation.statuses == said[name] | own, name
+        own = {401} if operation.needs_key else set()  # the host returns it
+        assert operation.statuses == returned[name] | own, name
 
 
-def test_examples_are_good_requests() -> None:
+def test_examples_are_valid_requests() -> None:
     seen = set()
     for name, operation in operations().items():
         if "requestBody" not in operation.value:
@@ -181,7 +181,7 @@ def test_examples_are_good_requests() -> None:
         ("replay", {"poison": "personalization-events"}),
     ],
 )
-def test_what_a_schema_refuses_is_refused(name: str, body: dict[str, Any]) -> None:
+def test_the_app_refuses_what_a_schema_refuses(name: str, body: dict[str, Any]) -> None:
     schema = operations()[name].value["requestBody"]["content"]["application/json"]["schema"]
     assert not is_valid(body, schema)
     with pytest.raises(ValueError, match="not a"):

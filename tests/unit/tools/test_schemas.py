@@ -1,4 +1,4 @@
-"""The JSON Schemas: in step with the types, true of what is sent, and which changes break whom."""
+"""The JSON Schemas: they match the types and what Keywire sends, and breaking changes are found."""
 
 import json
 from pathlib import Path
@@ -15,11 +15,11 @@ from tools import schemas
 from tools.schema_changes import Direction, incompatibilities
 
 
-def test_what_is_checked_in_is_what_the_types_say() -> None:
+def test_the_schemas_match_the_types() -> None:
     assert schemas.problems() == []
 
 
-def test_a_schema_that_is_not_in_step_is_named(tmp_path: Path) -> None:
+def test_an_outdated_schema_is_a_problem(tmp_path: Path) -> None:
     for name in schemas.TYPES:
         (tmp_path / f"{name}.json").write_text(schemas.encode(schemas.schema_of(name)))
     assert schemas.problems(tmp_path, tmp_path / "nothing") == []
@@ -28,13 +28,13 @@ def test_a_schema_that_is_not_in_step_is_named(tmp_path: Path) -> None:
     assert envelope.EXTRACTED in problem
 
 
-def test_every_event_type_has_a_schema_that_its_events_name() -> None:
+def test_every_event_type_has_the_schema_that_its_events_name() -> None:
     assert set(envelope.TYPES) < schemas.TYPES.keys()
     for name in schemas.TYPES:
         assert schemas.schema_of(name)["$id"] == envelope.schema_of(name)
 
 
-def test_documents_and_events_are_what_their_schemas_say() -> None:
+def test_documents_and_events_are_valid_by_their_schemas() -> None:
     first = build(
         index(
             [keyword("one", extra={"kept": True}), keyword("two", instances=[instance("0:00:01", "0:00:02")])]
@@ -64,7 +64,7 @@ OLD: dict[str, Any] = {
 
 
 def changed(path: str, value: Any) -> dict[str, Any]:
-    """`OLD` with another value at a path; None takes away what is there."""
+    """Return `OLD` with another value at a path, or without it for None."""
     copy: dict[str, Any] = json.loads(json.dumps(OLD))
     *parents, last = path.split("/")
     place = copy
@@ -78,7 +78,7 @@ def changed(path: str, value: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("path", "value", "direction", "said"),
+    ("path", "value", "direction", "problem"),
     [
         ("required", ["score"], "written", "$.id is no longer promised"),
         ("properties/terms", None, "written", "$.terms is gone"),
@@ -94,11 +94,9 @@ def changed(path: str, value: Any) -> dict[str, Any]:
         ("properties/kind", {"enum": ["a"]}, "read", "$.kind may be ['b']"),
     ],
 )
-def test_a_change_that_breaks_somebody_is_named(
-    path: str, value: Any, direction: Direction, said: str
-) -> None:
+def test_a_breaking_change_is_found(path: str, value: Any, direction: Direction, problem: str) -> None:
     found = incompatibilities(OLD, changed(path, value), direction)
-    assert any(said in change for change in found), found
+    assert any(problem in change for change in found), found
 
 
 @pytest.mark.parametrize(
@@ -116,11 +114,11 @@ def test_a_change_that_breaks_somebody_is_named(
         ("properties/kind", {"enum": ["a", "b", "c"]}, "read"),
     ],
 )
-def test_a_change_that_breaks_nobody_is_no_problem(path: str, value: Any, direction: Direction) -> None:
+def test_a_compatible_change_is_not_a_problem(path: str, value: Any, direction: Direction) -> None:
     assert incompatibilities(OLD, changed(path, value), direction) == []
 
 
-def test_a_break_of_what_was_released_is_a_problem(tmp_path: Path) -> None:
+def test_a_change_that_breaks_a_released_schema_is_a_problem(tmp_path: Path) -> None:
     for name in schemas.TYPES:
         promised = schemas.schema_of(name)
         if name == envelope.FAILED:
