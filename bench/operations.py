@@ -81,8 +81,10 @@ def _kind(request: re.Match[str]) -> str:
     method, where = request["method"], request["where"]
     if where in {KEYWORDS_CONTAINER, HISTORY_CONTAINER}:
         return "storage"
-    if where in {CONFIG_CONTAINER, CONTROL_CONTAINER}:
-        return "interests"  # at most once in half a minute, for all jobs of a process
+    if where == CONFIG_CONTAINER:
+        return "interests"  # whether the file changed, before each match
+    if where == CONTROL_CONTAINER:
+        return "control"  # the quota's ledger and notes, for many jobs of a process at once
     if (method, where) == ("POST", EVENTS_QUEUE):
         return "events"
     if (method, where) == ("POST", layout.EXTRACTION_QUEUE):
@@ -100,6 +102,7 @@ def _named(job: str, counts: Counter[str]) -> dict[str, float]:
         for shown, kind in (
             ("video_indexer", "video_indexer"),
             ("storage", "storage"),
+            ("interests", "interests"),
             ("event_sends", "events"),
             ("callback_sends", "callback"),
             ("host_deletes", "host.delete"),
