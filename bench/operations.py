@@ -30,6 +30,12 @@ AIMS: Final[Mapping[str, Aim]] = {
     "operations.duplicate.storage": Aim("<=", 2),
 }
 SETTLE_SECONDS: Final = 30.0
+_CONTAINERS: Final[Mapping[str, str]] = {
+    KEYWORDS_CONTAINER: "storage",
+    HISTORY_CONTAINER: "storage",
+    CONFIG_CONTAINER: "interests",  # whether the file changed, before each match
+    CONTROL_CONTAINER: "control",  # the quota's ledger and notes, for many jobs of a process at once
+}
 
 
 async def run(scale: float) -> Figures:  # noqa: ARG001 - a count, the same at any scale
@@ -79,12 +85,8 @@ class _Counter:
 
 def _kind(request: re.Match[str]) -> str:
     method, where = request["method"], request["where"]
-    if where in {KEYWORDS_CONTAINER, HISTORY_CONTAINER}:
-        return "storage"
-    if where == CONFIG_CONTAINER:
-        return "interests"  # whether the file changed, before each match
-    if where == CONTROL_CONTAINER:
-        return "control"  # the quota's ledger and notes, for many jobs of a process at once
+    if where in _CONTAINERS:
+        return _CONTAINERS[where]
     if (method, where) == ("POST", EVENTS_QUEUE):
         return "events"
     if (method, where) == ("POST", layout.EXTRACTION_QUEUE):

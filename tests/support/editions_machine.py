@@ -9,9 +9,10 @@ import contextvars
 import json
 import random
 from collections import defaultdict
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from datetime import datetime
+from typing import Any, Final, Protocol
 
 import msgspec
 from hypothesis import strategies as st
@@ -85,6 +86,25 @@ class Message:
     reference: str | None = None
 
 
+class Stored(Protocol):
+    """A blob."""
+
+    body: bytes
+    metadata: dict[str, str]
+
+
+class Storage(Protocol):
+    """What the machine needs of storage: clients whose requests wait at its gate, and access without them."""
+
+    named: set[str]
+
+    def now(self) -> datetime: ...
+    def container(self, name: str) -> Any: ...
+    def blobs(self, container: str) -> Mapping[str, Stored]: ...
+    def put(self, container: str, name: str, body: bytes, metadata: dict[str, str] | None = None) -> None: ...
+    def delete(self, container: str, name: str) -> None: ...
+
+
 class _Answering:
     """Video Indexer, as it is now."""
 
@@ -106,7 +126,7 @@ class EditionsMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.loop = asyncio.new_event_loop()
-        self.storage = EtagStorage(gate=self.gate)
+        self.storage: Storage = self.new_storage()
         self.sent: list[bytes] = []
         self.answer: bytes | None = ANSWERS[0]
         self.pending: list[Message] = []
@@ -114,7 +134,17 @@ class EditionsMachine(RuleBasedStateMachine):
         self.gates: dict[int, list[asyncio.Future[None]]] = defaultdict(list)
         self.interests = {number: self.new_interests() for number in range(PROCESSES)}
 
-    # Parts: a faulty model overrides one of them.
+    # Parts: a faulty model, or a machine on other storage, overrides one of them.
+
+    def new_storage(self) -> "Storage":
+        return EtagStorage(gate=self.gate)
+
+    async def settle(self) -> None:
+        """Let every process run until its next request."""
+        await spin()
+
+    def write_file(self, file: bytes) -> None:
+        self.storage.put("config", "interests.json", file)
 
     def new_interests(self) -> InterestSource:
         config, control = self.storage.container("config"), self.storage.container("control")
@@ -184,7 +214,7 @@ class EditionsMachine(RuleBasedStateMachine):
             task = asyncio.create_task(self.work(message, self.interests[process]))
             self.running[process] = (message, task)
             _process.set(-1)
-            await spin()
+            await self.settle()
 
         context = contextvars.copy_context()
         context.run(lambda: self._run(start()))
@@ -194,7 +224,7 @@ class EditionsMachine(RuleBasedStateMachine):
         waiting = self.gates[process]
         if waiting:
             waiting.pop(0).set_result(None)
-        self._run(spin())
+        self._run(self.settle())
         self._collect()
 
     def _collect(self) -> None:
@@ -211,7 +241,7 @@ class EditionsMachine(RuleBasedStateMachine):
         _, task = self.running[process]
         task.cancel()
         self.gates[process].clear()
-        self._run(spin())
+        self._run(self.settle())
         self._collect()
         self.interests[process] = self.new_interests()
 
@@ -233,7 +263,7 @@ class EditionsMachine(RuleBasedStateMachine):
 
     @rule(file=st.sampled_from([*FILES, BROKEN]))
     def an_editor_writes_the_file(self, file: bytes) -> None:
-        self.storage.put("config", "interests.json", file)
+        self.write_file(file)
 
     @rule(
         only=st.none() | st.lists(st.sampled_from(WORDS), min_size=1, max_size=2).map(tuple),
@@ -269,7 +299,7 @@ class EditionsMachine(RuleBasedStateMachine):
         if stored is None:
             return
         if kind == "document":
-            del self.storage.blobs("keywords")[name]
+            self.storage.delete("keywords", name)
             self.pending.append(Message("extract"))
             return
         kept = {"version", "published", "asof"} if kind == "like version 0.1" else set()
@@ -294,7 +324,7 @@ class EditionsMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         for _, task in self.running.values():
             task.cancel()
-        self._run(spin())
+        self._run(self.settle())
         self.loop.close()
 
     # What must hold.

@@ -55,9 +55,9 @@ class EtagStorage:
         """The time on the service's clock; a second passes with each request."""
         return datetime(2026, 3, 2, 9, tzinfo=UTC) + timedelta(seconds=self._requests)
 
-    def container(self, name: str, gate: Gate | None = None) -> Any:
-        """A client of a container whose requests pass `gate`."""
-        return _Container(self, name, gate or self.gate)
+    def container(self, name: str) -> Any:
+        """A client of a container whose requests pass the gate."""
+        return _Container(self, name, self.gate)
 
     def blobs(self, container: str) -> dict[str, _Stored]:
         return self._containers.setdefault(container, {})
@@ -69,6 +69,10 @@ class EtagStorage:
         self.blobs(container)[name] = _Stored(body, dict(metadata or {}), etag, self.now())
         if container == "keywords" and metadata and "list" in metadata:
             self.named.add(f"{name.removesuffix('.json')}/{metadata['list']}")
+
+    def delete(self, container: str, name: str) -> None:
+        """Delete a blob at once, without a client."""
+        del self.blobs(container)[name]
 
 
 class _Container:
