@@ -130,7 +130,7 @@ class Extraction:
             await self.outbox.advance(current, as_of)
             return Outcome.UNCHANGED, current
         base = base or await self.outbox.base(job.video_id, current)
-        previous, version = await self._predecessor(content, job, current, base)
+        previous, version = await self._predecessor(content, current, base)
         document = documents.build(
             content,
             account_id=self.account_id,
@@ -152,14 +152,15 @@ class Extraction:
         return Outcome.PUBLISHED, current
 
     async def _predecessor(
-        self, content: Content, job: ExtractionJob, current: Current | None, base: Base
+        self, content: Content, current: Current | None, base: Base
     ) -> tuple[KeywordDocument | None, int]:
         """Return the version before the one to write, and the number of the one to write."""
         if current is not None:
             return current.document, base.next_version
         newest = base.newest
-        if newest is not None and _is_same(content, job.reference, newest):
-            # The current document was lost, or a job crashed before it wrote one: the version exists.
+        if newest is not None and hash_of(content) == newest.content_hash:
+            # The current document was lost, or a job crashed before it wrote one. The version exists and is told first,
+            # whatever its reference is.
             return await self.outbox.version_before(newest), newest.version
         return newest, base.next_version
 

@@ -433,6 +433,21 @@ async def test_a_lost_current_document_is_followed_by_a_version_with_a_higher_nu
         assert [event.sequence for event in events] == ["000000001", "000000002", "000000003"]
 
 
+async def test_a_version_that_a_crashed_job_left_is_told_before_one_with_a_reference(
+    insights: InsightsStorage,
+) -> None:
+    async with World(insights, A) as world:
+        with pytest.raises(CrashError):
+            await world.extraction(crashing=Crashing("create_version", after=True)).extract(job())
+        referring = msgspec.structs.replace(job(), reference="cms-4711")
+        assert await world.extraction().extract(referring) is Outcome.PUBLISHED
+        events = await world.audit()
+        assert [(event.type, event.data.version) for event in events] == [
+            ("keywire.keywords.extracted.v1", 1),
+            ("keywire.keywords.changed.v1", 2),
+        ]
+
+
 async def test_a_removal_that_was_written_and_never_told_is_told_after_the_document_was_lost(
     insights: InsightsStorage,
 ) -> None:
