@@ -4,7 +4,7 @@ import re
 
 from emulators.framework.checkout import PROJECT
 from keywire.storage import layout
-from keywire.storage.layout import ALL_QUEUES, INTERESTS_STATUS_BLOB, LAST_SIGNALS_FOLDER, VIDEO_INDEXER_BLOB
+from keywire.storage.layout import ALL_QUEUES
 
 PAGE = (PROJECT / "docs" / "architecture.md").read_text("utf-8")
 
@@ -27,19 +27,13 @@ def test_every_queue_and_container_is_named() -> None:
 
 
 def test_every_blob_in_control_is_in_the_table() -> None:
-    notes = (
-        layout.QUOTA_BLOB,
-        layout.RECONCILIATION_BLOB,
-        layout.RECONCILIATION_LOCK_BLOB,
-        layout.RECONCILIATION_LISTED_BLOB,
-        layout.INTERESTS_BLOB,
-        INTERESTS_STATUS_BLOB,
-        VIDEO_INDEXER_BLOB,
-        f"{LAST_SIGNALS_FOLDER}/{{signal}}.json",
+    notes = [value for name, value in vars(layout).items() if name.endswith("_BLOB")]
+    notes += [
+        f"{layout.LAST_SIGNALS_FOLDER}/{{signal}}.json",
         "replays/{date}/{operationId}.json",
         "backfill/{operationId}/",
         "rematch/{operationId}/",
-    )
+    ]
     table = PAGE.partition("| note | what |")[2].partition("\n\n")[0]
     documented = [
         name for line in table.splitlines()[2:] for name in re.findall(r"`([^`]+)`", line.split("|")[1])
