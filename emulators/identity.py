@@ -22,6 +22,11 @@ LIFETIME_SECONDS: Final = 24 * 3600  # a managed identity's token lives a day
 TENANT_ID: Final = "11111111-2222-3333-4444-555555555555"
 CLIENT_ID: Final = "0b5c7a52-63d5-4f0c-9d8e-6f6b0f7f4a11"
 OBJECT_ID: Final = "7d9a4c1e-0c39-4a5e-8a1b-2f6f6c8f3b22"
+NAME: Final = "keywire-local"
+MANAGED_IDENTITY: Final = (
+    "/subscriptions/00000000-0000-0000-0000-000000000000/resourcegroups/local"
+    f"/providers/Microsoft.ManagedIdentity/userAssignedIdentities/{NAME}"
+)
 
 
 def create_app(header: str) -> Starlette:
@@ -66,6 +71,7 @@ def issue(resource: str, *, expires_on: int, signing_key: bytes) -> str:
         "appid": CLIENT_ID,
         "oid": OBJECT_ID,
         "sub": OBJECT_ID,
+        "xms_mirid": MANAGED_IDENTITY,
         "jti": str(uuid.uuid4()),
         "ver": "1.0",
     }
