@@ -19,7 +19,7 @@ from keywire.archive.archive import (
 from keywire.archive.cursor import Cursor
 from keywire.archive.errors import is_conflict
 from keywire.archive.moments import CONFIDENCE_UNIT, ArchivedVideo, score_of_weight, video_key
-from keywire.archive.query import Query, Term
+from keywire.archive.query import Query, Term, spells
 from keywire.archive.tokens import TOKENS_VERSION, phrase, vector
 from keywire.documents.text import normalize
 from keywire.interests.matching.words import primary
@@ -112,7 +112,9 @@ class PostgresArchive:
         after = cursors.decode(cursor, search) if cursor else None
         async with self._readers.connection() as connection:
             languages = await _languages(connection)
-            parameters = _parameters(query, filters, languages) | {
+            parameters = _parameters(query, filters, languages)
+            await _exclude(connection, parameters)
+            parameters |= {
                 "after_key": after.key if after else None,
                 "after_video": after.video if after else None,
                 "limit": limit,
@@ -233,6 +235,8 @@ def _parameters(query: Query | None, filters: Filters, languages: Sequence[str])
     return {
         "word": queries[0] if queries else None,
         "exact": exacts[0] if exacts else None,
+        "excluded": [],
+        "exclusions": ["{}"] * len(queries),
         "groups": [number for number, _ in numbered],
         "negated": [term.negated for _, term in numbered],
         "queries": queries,
@@ -248,6 +252,19 @@ def _parameters(query: Query | None, filters: Filters, languages: Sequence[str])
         "metadata": msgspec.json.encode(filters.metadata).decode() if filters.metadata else None,
         "states": list(filters.states) or None,
     }
+
+
+async def _exclude(connection: "AsyncConnection", parameters: dict[str, Any]) -> None:
+    """Find the keywords in which an exact term occurs only inside a longer word."""
+    exclusions: list[list[int]] = []
+    for query, exact in zip(parameters["queries"], parameters["exacts"], strict=True):
+        rows: list[tuple[int, str]] = []
+        if exact is not None:
+            found = await connection.execute(statements.SPELLINGS, {"query": query, "exact": exact})
+            rows = await found.fetchall()
+        exclusions.append([keyword for keyword, text in rows if not spells(text, exact)])
+    parameters["excluded"] = exclusions[0] if exclusions else []
+    parameters["exclusions"] = [_numbers(keywords) for keywords in exclusions]
 
 
 def _exact(term: Term) -> str | None:

@@ -94,6 +94,18 @@ def parse(text: str) -> Query:
             return Query(tuple(groups))
 
 
+def spells(text: str, exact: str) -> bool:
+    """Return whether `exact` occurs in `text` in this spelling and case, and not inside a longer word."""
+    words = words_of(text)
+    start = text.find(exact)
+    while start >= 0:
+        around = words_of(text[:start]), words_of(exact), words_of(text[start + len(exact) :])
+        if sum(around, ()) == words:
+            return True
+        start = text.find(exact, start + 1)
+    return False
+
+
 class _Reader:
     """Reads terms from left to right.
 

@@ -32,6 +32,11 @@ _OF_VIDEO: Final = f"""
     select from archive.video v where v.video = o.video and {_VIDEO_COUNTS}))
 """
 
+# An exact term: its spelling occurs in the text, and `SPELLINGS` did not find it inside a longer word.
+_SPELLED: Final = """
+  (t.exact is null or (strpos(k.text, t.exact) > 0 and k.keyword <> all(t.excluded::bigint[])))
+"""
+
 _AFTER: Final = """
   (%(after_key)s::bigint is null or (-key, video) > (-(%(after_key)s::bigint), %(after_video)s::bigint))
 """
@@ -39,6 +44,12 @@ _AFTER: Final = """
 _HITS: Final = """
   select o.video, max(o.weight)::bigint as key from archive.occurrence o
   where o.keyword = any((select keywords from wanted)::bigint[])
+"""
+
+# The texts in which an exact term may occur.
+SPELLINGS: Final = """
+select k.keyword, k.text from archive.keyword k
+where k.words @@ %(query)s::tsquery and strpos(k.text, %(exact)s::text) > 0
 """
 
 LANGUAGES: Final = "select language from archive.language"
@@ -49,7 +60,8 @@ with wanted as materialized (
   select array(
     select k.keyword from archive.keyword k
     where k.words @@ %(word)s::tsquery and {_LANGUAGE_COUNTS}
-      and (%(exact)s::text is null or strpos(k.text, %(exact)s::text) > 0)
+      and (%(exact)s::text is null or (
+        strpos(k.text, %(exact)s::text) > 0 and k.keyword <> all(%(excluded)s::bigint[])))
   ) as keywords
 ), strongest as materialized (
   {_HITS} and o.weight >= 2000 and {_COUNTS} and {_OF_VIDEO} group by o.video
@@ -78,15 +90,15 @@ from found where {_AFTER} order by key desc, video limit %(limit)s::int + 1
 _SEARCH_TERMS: Final = f"""
 with term as materialized (
   select * from unnest(
-    %(groups)s::int[], %(negated)s::boolean[], %(queries)s::text[], %(exacts)s::text[]
-  ) as t(grp, negated, query, exact)
+    %(groups)s::int[], %(negated)s::boolean[], %(queries)s::text[], %(exacts)s::text[], %(exclusions)s::text[]
+  ) as t(grp, negated, query, exact, excluded)
 ), hit as materialized (
   select t.grp, t.negated, h.video, h.best, h.created from term t cross join lateral (
     select o.video, max((o.weight::bigint << 40) | (o.keyword & 68719476735)) as best, max(o.created) as created
     from archive.occurrence o
     where o.keyword = any(array(
       select k.keyword from archive.keyword k
-      where k.words @@ t.query::tsquery and (t.exact is null or strpos(k.text, t.exact) > 0)
+      where k.words @@ t.query::tsquery and {_SPELLED}
         and (t.negated or {_LANGUAGE_COUNTS})
     )) and (t.negated or ({_COUNTS}))
     group by o.video
@@ -149,8 +161,9 @@ select m.* from unnest(%(videos)s::bigint[]) as page(video) cross join lateral (
   from archive.occurrence o join lateral (
     select k.text, k.language, k.keyword, array(
       select (t.number - 1)::int
-      from unnest(%(queries)s::text[], %(exacts)s::text[]) with ordinality as t(query, exact, number)
-      where k.words @@ t.query::tsquery and (t.exact is null or strpos(k.text, t.exact) > 0)
+      from unnest(%(queries)s::text[], %(exacts)s::text[], %(exclusions)s::text[])
+        with ordinality as t(query, exact, excluded, number)
+      where k.words @@ t.query::tsquery and {_SPELLED}
     ) as terms
     from archive.keyword k where k.keyword = o.keyword and {_LANGUAGE_COUNTS}
   ) k on true
