@@ -69,12 +69,12 @@ async def own_archive(postgres: Postgres, certificates: Certificates) -> AsyncIt
     name = f"archive_{secrets.token_hex(6)}"
     superuser = postgres.superuser_conninfo
     async with await psycopg.AsyncConnection.connect(superuser(), autocommit=True) as connection:
-        await connection.execute(f"create database {name} owner azure_pg_admin")  # type: ignore[arg-type]
+        await connection.execute(f"create database {name} owner azure_pg_admin")
     async with await psycopg.AsyncConnection.connect(superuser(), autocommit=True) as connection:
-        await connection.execute(f'set session authorization "{ADMINISTRATOR}"')  # type: ignore[arg-type]
+        await connection.execute(f'set session authorization "{ADMINISTRATOR}"')
         await grants.create_principal(connection, identity.NAME)
     async with await psycopg.AsyncConnection.connect(superuser(name), autocommit=True) as connection:
-        await connection.execute(f'set session authorization "{ADMINISTRATOR}"')  # type: ignore[arg-type]
+        await connection.execute(f'set session authorization "{ADMINISTRATOR}"')
         await grants.grant(connection, identity.NAME)
     server = Server(
         host="127.0.0.1", port=postgres.port, database=name, certificates=str(certificates.authority)
@@ -89,7 +89,7 @@ async def own_archive(postgres: Postgres, certificates: Certificates) -> AsyncIt
     await writers.close()
     await readers.close()
     async with await psycopg.AsyncConnection.connect(superuser(), autocommit=True) as connection:
-        await connection.execute(f"drop database {name} with (force)")  # type: ignore[arg-type]
+        await connection.execute(f"drop database {name} with (force)")
 
 
 def sent(

@@ -33,8 +33,8 @@ async def test_a_term_finds_the_keywords_that_an_interests_term_meets(own: OwnAr
             if (found := document_words.meeting(words_of(term)))
         }
         page = await own.archive.search(parse(f'"{term}"'), Filters(), limit=DOCUMENTS)
-        found = {video.video_id: {moment.text for moment in video.moments} for video in page.videos}
-        assert found == expected, term
+        answer = {video.video_id: {moment.text for moment in video.moments} for video in page.videos}
+        assert answer == expected, term
         assert page.total == len(expected)
         met_something += bool(expected)
     assert met_something > TERMS / 2
