@@ -225,7 +225,7 @@ resource publishFailed 'Microsoft.Insights/metricAlerts@2018-03-01' = if (!empty
   location: 'global'
   tags: tags
   properties: {
-    description: 'Event Grid refuses events; the jobs that send them are tried again and given up at last. ${runbookUrl}#event-grid-publish-failed'
+    description: 'Event Grid refuses events; their deliveries wait on the queue deliver-event-grid and are tried again, at most for a day. ${runbookUrl}#event-grid-publish-failed'
     severity: 2
     enabled: true
     scopes: [
