@@ -1,19 +1,20 @@
 """Connections to the archive's database: few, signed in with Entra tokens, and none while nothing is asked.
 
-The smallest server gives an app 35 connections, and every instance has its own pools. So a pool has at most two, closes
-them when they are idle, and renews them before the token that opened them ends.
+The smallest server gives an app 35 connections, and every instance opens its own. So an instance has at
+most two for each role, closes them when they are idle, and renews them before the token that opened them ends.
 """
 
 import asyncio
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+import time
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
 from azure_postgresql_auth.psycopg3 import AsyncEntraConnection
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from psycopg.pq import TransactionStatus
 
-from keywire.archive.errors import classified
+from keywire.archive.errors import busy, classified
 from keywire.archive.schema import READER_ROLE
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ MAX_CONNECTIONS: Final = 2
 # A token lives an hour at least.
 MAX_LIFETIME_SECONDS: Final = 45 * 60.0
 MAX_IDLE_SECONDS: Final = 60.0
+CHECK_AFTER_SECONDS: Final = 5.0
 WAIT_SECONDS: Final = 10.0
 CONNECT_SECONDS: Final = 10
 WRITER_TIMEOUT_SECONDS: Final = 60
@@ -48,8 +50,20 @@ class Server:
     certificates: str = "system"
 
 
+@dataclass(slots=True)
+class _Idle:
+    """A connection that waits for its next use, with the times (`time.monotonic`) of its opening and last use."""
+
+    connection: psycopg.AsyncConnection
+    opened: float
+    used: float
+
+
 class Connections:
-    """A pool of connections with the same role.
+    """A few connections with the same role.
+
+    Not `psycopg_pool`: there, a connection that cannot be opened is retried in the background, and the caller waits for
+    its whole time-out without the reason. Here it gets the error at once, and retries by its own policy.
 
     Args:
         server: The server.
@@ -57,6 +71,7 @@ class Connections:
         reader: Switch to the role that only reads.
         statement_seconds: The statement timeout.
         max_connections: How many there may be.
+        wait_seconds: How long to wait for one while all are in use.
     """
 
     def __init__(
@@ -67,79 +82,85 @@ class Connections:
         reader: bool = False,
         statement_seconds: float | None = None,
         max_connections: int = MAX_CONNECTIONS,
+        wait_seconds: float = WAIT_SECONDS,
     ) -> None:
         seconds = statement_seconds or (READER_TIMEOUT_SECONDS if reader else WRITER_TIMEOUT_SECONDS)
         self._arguments = _arguments(server, credential, seconds, reader=reader)
-        self._max_connections = max_connections
-        self._pool: AsyncConnectionPool[psycopg.AsyncConnection] | None = None
-        self._opening = asyncio.Lock()
-        self._last_error: Exception | None = None
+        self._free = asyncio.Semaphore(max_connections)
+        self._wait_seconds = wait_seconds
+        self._idle: list[_Idle] = []
 
-    def connection(self) -> AbstractAsyncContextManager[psycopg.AsyncConnection]:
-        """Lend a connection; errors that leave the block are classified.
+    @asynccontextmanager
+    async def connection(self) -> "AsyncIterator[psycopg.AsyncConnection]":
+        """Lend a connection in autocommit mode; errors that leave the block are classified.
 
         Raises:
-            ThrottledError: The database takes no connection now.
+            ThrottledError: The database takes no connection now, or all of them are in use.
             TransientError: The connection failed.
             MisconfiguredError: The database refuses this app.
             QueryTimeoutError: A statement took too long.
         """
-        return self._lend()
-
-    @asynccontextmanager
-    async def _lend(self) -> "AsyncIterator[psycopg.AsyncConnection]":
-        pool = await self._opened()
         try:
-            async with pool.connection() as connection:
-                self._last_error = None
-                yield connection
-        except PoolTimeout as error:
-            # The pool retries in the background; why it fails is what the operator needs.
-            raise classified(self._last_error or error) from error
+            async with asyncio.timeout(self._wait_seconds):
+                await self._free.acquire()
+        except TimeoutError:
+            raise busy() from None
+        try:
+            lent = await self._take()
+            try:
+                yield lent.connection
+            finally:
+                await self._give_back(lent)
         except Exception as error:
             if (better := classified(error)) is error:
                 raise
             raise better from error
+        finally:
+            self._free.release()
 
     async def close(self) -> None:
-        """Close every connection."""
-        if self._pool is not None:
-            await self._pool.close()
-            self._pool = None
+        """Close every connection that is not in use."""
+        while self._idle:
+            await self._idle.pop().connection.close()
 
-    async def _opened(self) -> AsyncConnectionPool[psycopg.AsyncConnection]:
-        async with self._opening:
-            if self._pool is None:
-                self._pool = AsyncConnectionPool(
-                    connection_class=self._connection_class(),
-                    kwargs=self._arguments,
-                    min_size=0,
-                    max_size=self._max_connections,
-                    max_lifetime=MAX_LIFETIME_SECONDS,
-                    max_idle=MAX_IDLE_SECONDS,
-                    timeout=WAIT_SECONDS,
-                    reconnect_timeout=WAIT_SECONDS,
-                    check=AsyncConnectionPool.check_connection,
-                    open=False,
-                )
-                await self._pool.open()
-            return self._pool
+    async def _take(self) -> _Idle:
+        """Return the connection that was used last, if it still works; a new one otherwise."""
+        now = time.monotonic()
+        while self._idle:
+            idle = self._idle.pop()
+            if now - idle.opened < MAX_LIFETIME_SECONDS and await _works(idle, now):
+                return idle
+            await idle.connection.close()
+        connection = await AsyncEntraConnection.connect(**self._arguments)
+        return _Idle(connection, now, now)
 
-    def _connection_class(self) -> type[psycopg.AsyncConnection]:
-        connections = self
+    async def _give_back(self, lent: _Idle) -> None:
+        if (
+            lent.connection.info.transaction_status != TransactionStatus.IDLE
+        ):  # failed, or its task was cancelled
+            await lent.connection.close()
+            return
+        lent.used = time.monotonic()
+        self._idle.append(lent)
+        asyncio.get_running_loop().call_later(MAX_IDLE_SECONDS, self._close_unused)
 
-        class RememberingConnection(AsyncEntraConnection):
-            """Keeps the error of a failed sign-in: a pool only logs it."""
+    def _close_unused(self) -> None:
+        """Close the connections that were not used for a while."""
+        since = time.monotonic() - MAX_IDLE_SECONDS
+        for idle in [each for each in self._idle if each.used <= since]:
+            self._idle.remove(idle)
+            idle.connection.pgconn.finish()
 
-            @classmethod
-            async def connect(cls, *args: Any, **kwargs: Any) -> Any:
-                try:
-                    return await super().connect(*args, **kwargs)
-                except Exception as error:
-                    connections._last_error = error
-                    raise
 
-        return RememberingConnection
+async def _works(idle: _Idle, now: float) -> bool:
+    """Return whether the server did not end the connection; after a while, whether it still answers."""
+    try:
+        idle.connection.pgconn.consume_input()
+        if not idle.connection.closed and now - idle.used >= CHECK_AFTER_SECONDS:
+            await idle.connection.execute("select 1")
+    except psycopg.Error:
+        return False
+    return not idle.connection.closed
 
 
 def _arguments(
@@ -163,6 +184,7 @@ def _arguments(
         "application_name": "keywire",
         "options": " ".join(options),
         "credential": credential,
+        "autocommit": True,
         # Statements are planned with their values: filters that are not set disappear from the plan.
         "prepare_threshold": None,
     }

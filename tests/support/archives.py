@@ -64,7 +64,9 @@ class OwnArchive:
 
 
 @asynccontextmanager
-async def own_archive(postgres: Postgres, certificates: Certificates) -> AsyncIterator[OwnArchive]:
+async def own_archive(
+    postgres: Postgres, certificates: Certificates, *, migrate: bool = True
+) -> AsyncIterator[OwnArchive]:
     """Make a database as `dev.py archive grant` does, and drop it."""
     name = f"archive_{secrets.token_hex(6)}"
     superuser = postgres.superuser_conninfo
@@ -82,7 +84,8 @@ async def own_archive(postgres: Postgres, certificates: Certificates) -> AsyncIt
     writers = Connections(server, Identity())
     readers = Connections(server, Identity(), reader=True)
     archive = PostgresArchive(writers, readers)
-    await archive.migrate()
+    if migrate:
+        await archive.migrate()
     yield OwnArchive(
         archive=archive, writers=writers, readers=readers, server=server, conninfo=superuser(name)
     )
@@ -96,8 +99,9 @@ def sent(
     text: str, language: str | None = "en-US", *, confidence: float | None = 0.9, seconds: float = 10.0
 ) -> SentKeyword:
     """A keyword as Video Indexer sends it, once, from the first second on."""
-    end = str(timedelta(seconds=1 + seconds))
-    fields: dict[str, Any] = {"text": text, "instances": [instance("0:00:01", end)]}
+    end = timedelta(seconds=1 + seconds)
+    clock = str(timedelta(seconds=end.seconds, microseconds=end.microseconds))
+    fields: dict[str, Any] = {"text": text, "instances": [instance("0:00:01", f"{end.days}.{clock}" if end.days else clock)]}
     return SentKeyword(
         video_id=None,
         fields=fields
