@@ -141,6 +141,43 @@ class Trend(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     days: Mapping[date, int]
 
 
+class Companion(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A keyword that occurs in the same videos, and in how many of the sampled ones."""
+
+    text: str
+    videos: int
+
+
+class KeywordLife(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A keyword through time.
+
+    Attributes:
+        videos: How many videos have it.
+        months: How many videos by the first day of their month.
+        best_videos: The videos in which it counts most.
+        companions: Other keywords of its best videos, the most frequent first.
+    """
+
+    text: str
+    videos: int
+    months: Mapping[date, int]
+    best_videos: tuple[FoundVideo, ...]
+    companions: tuple[Companion, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredVersion:
+    """What the archive has of a video.
+
+    Attributes:
+        is_current: Whether it was put with this release's tokens.
+    """
+
+    version: int
+    content_hash: str
+    is_current: bool
+
+
 class Archive(Protocol):
     """The archive.
 
@@ -183,6 +220,12 @@ class Archive(Protocol):
         self, until: datetime, days: int, *, min_videos: int = 3, limit: int = 20
     ) -> Sequence[Trend]:
         """Return the keywords that rose most in the days before `until`."""
+
+    async def keyword(self, text: str) -> KeywordLife | None:
+        """Return a keyword's life, in every spelling with the same normalized text; None if no video has it."""
+
+    async def versions(self, account_id: str, video_ids: Sequence[str]) -> Mapping[str, StoredVersion]:
+        """Return what the archive has of videos, by video id."""
 
     async def moments(self, account_id: str, video_id: str) -> FoundVideo | None:
         """Return a video with all its moments, or None if the archive does not have it."""

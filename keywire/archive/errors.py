@@ -42,7 +42,7 @@ _HINT: Final = "Run `dev.py archive grant` as the server's Entra administrator"
 
 def is_conflict(error: BaseException) -> bool:
     """Return whether the transaction lost against another one, and can run again at once."""
-    return isinstance(error, psycopg.Error) and error.sqlstate in _CONFLICTS
+    return isinstance(error, TransientError) and error.code in _CONFLICTS
 
 
 def classified(error: Exception) -> Exception:

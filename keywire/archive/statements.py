@@ -59,9 +59,10 @@ SEARCH_WORD: Final = f"""
 with wanted as materialized (
   select array(
     select k.keyword from archive.keyword k
-    where k.words @@ %(word)s::tsquery and {_LANGUAGE_COUNTS}
-      and (%(exact)s::text is null or (
-        strpos(k.text, %(exact)s::text) > 0 and k.keyword <> all(%(excluded)s::bigint[])))
+    where k.words @@ (%(queries)s::text[])[1]::tsquery and {_LANGUAGE_COUNTS}
+      and ((%(exacts)s::text[])[1] is null or (
+        strpos(k.text, (%(exacts)s::text[])[1]) > 0
+        and k.keyword <> all((%(exclusions)s::text[])[1]::bigint[])))
   ) as keywords
 ), strongest as materialized (
   {_HITS} and o.weight >= 2000 and {_COUNTS} and {_OF_VIDEO} group by o.video
@@ -82,7 +83,7 @@ with wanted as materialized (
 select video, key, (
   case when (select enough from first) or (select enough from second) then %(bound)s::int + 1
   else (select count(*) from every) end
-)::int as total
+)::int as total, key as weight
 from found where {_AFTER} order by key desc, video limit %(limit)s::int + 1
 """
 
@@ -140,7 +141,7 @@ with found as (
   and (%(created_from)s::timestamptz is null or v.created >= %(created_from)s::timestamptz)
   and (%(created_to)s::timestamptz is null or v.created < %(created_to)s::timestamptz)
 )
-select video, (extract(epoch from created) * 1000000)::bigint as key, {_TOTAL} from found
+select video, (extract(epoch from created) * 1000000)::bigint as key, {_TOTAL}, null::bigint as weight from found
 where %(after_key)s::bigint is null
   or created < timestamptz 'epoch' + %(after_key)s::bigint * interval '1 microsecond'
   or (created = timestamptz 'epoch' + %(after_key)s::bigint * interval '1 microsecond'
@@ -168,8 +169,93 @@ select m.* from unnest(%(videos)s::bigint[]) as page(video) cross join lateral (
     from archive.keyword k where k.keyword = o.keyword and {_LANGUAGE_COUNTS}
   ) k on true
   where o.video = page.video and (%(all_moments)s::boolean or cardinality(k.terms) > 0) and {_COUNTS}
+    and (%(only)s::bigint[] is null or o.keyword = any(%(only)s::bigint[]))
   order by o.weight desc, o.keyword limit %(moments)s::int
 ) m
+"""
+
+# Keywords that begin with what was typed, and keywords with a word that begins so.
+SUGGEST: Final = """
+with near as (
+  (select k.keyword, k.normalized, k.text from archive.keyword k
+   where k.normalized >= %(from)s::text and k.normalized < %(to)s::text
+   order by k.normalized limit %(suggested)s::int)
+  union
+  (select k.keyword, k.normalized, k.text from archive.keyword k
+   where k.words @@ %(query)s::tsquery limit %(suggested)s::int)
+), counted as (
+  select n.normalized, n.text, (
+    select count(*) from (
+      select from archive.occurrence o where o.keyword = n.keyword limit %(counted)s::int) o
+  )::int as videos
+  from near n
+)
+select (array_agg(text order by videos desc, text))[1], sum(videos)::int as videos
+from counted where videos > 0 group by normalized
+order by videos desc, normalized limit %(limit)s::int
+"""
+
+# Two periods of the same length. `z` is the difference of the shares over its standard error: it is high for a rise
+# that chance does not explain, whatever the size of the periods.
+_COUNTED: Final = """
+  from archive.occurrence o join archive.video v using (video) join archive.keyword k using (keyword)
+  where v.created_known
+"""
+TRENDS: Final = f"""
+with total as (
+  select count(*) filter (where created >= %(since)s::timestamptz) as now,
+    count(*) filter (where created < %(since)s::timestamptz) as before
+  from archive.video where created >= %(before)s::timestamptz and created < %(until)s::timestamptz
+    and created_known and not removed
+), counted as (
+  select k.normalized, min(k.text) as text,
+    count(distinct o.video) filter (where o.created >= %(since)s::timestamptz) as now,
+    count(distinct o.video) filter (where o.created < %(since)s::timestamptz) as before
+  {_COUNTED} and o.created >= %(before)s::timestamptz and o.created < %(until)s::timestamptz
+  group by k.normalized
+), shared as (
+  select c.*, t.now as all_now, t.before as all_before,
+    c.now::float / greatest(t.now, 1) - c.before::float / greatest(t.before, 1) as rise,
+    (c.now + c.before)::float / greatest(t.now + t.before, 1) as share
+  from counted c cross join total t where c.now >= %(min_videos)s::int
+)
+select normalized, text, now::int, before::int, all_now::int, all_before::int
+from shared where rise > 0
+order by rise / sqrt(greatest(share * (1 - share), 1e-9)
+  * (1.0 / greatest(all_now, 1) + 1.0 / greatest(all_before, 1))) desc, normalized
+limit %(limit)s::int
+"""
+
+TREND_DAYS: Final = f"""
+select k.normalized, (o.created at time zone 'UTC')::date as day, count(distinct o.video)::int
+{_COUNTED} and k.normalized = any(%(normalized)s::text[])
+  and o.created >= %(since)s::timestamptz and o.created < %(until)s::timestamptz
+group by 1, 2 order by 1, 2
+"""
+
+SPELLED_ALIKE: Final = """
+select k.keyword, k.text from archive.keyword k where k.normalized = %(normalized)s::text order by k.text
+"""
+
+MONTHS: Final = """
+select date_trunc('month', o.created at time zone 'UTC')::date as month, count(distinct o.video)::int
+from archive.occurrence o where o.keyword = any(%(keywords)s::bigint[]) group by 1 order by 1
+"""
+
+BEST_VIDEOS: Final = """
+select o.video, max(o.weight)::bigint as weight from archive.occurrence o
+where o.keyword = any(%(keywords)s::bigint[]) group by o.video order by weight desc, o.video limit %(limit)s::int
+"""
+
+COMPANIONS: Final = """
+with best as (
+  select o.video, max(o.weight) from archive.occurrence o where o.keyword = any(%(keywords)s::bigint[])
+  group by o.video order by 2 desc, o.video limit %(sampled)s::int
+)
+select min(k.text), count(distinct o.video)::int as videos
+from best join archive.occurrence o using (video) join archive.keyword k using (keyword)
+where not k.keyword = any(%(keywords)s::bigint[])
+group by k.normalized order by videos desc, k.normalized limit %(most)s::int
 """
 
 SHARE_WRITER_LOCK: Final = "select pg_advisory_xact_lock_shared(%(lock)s::bigint)"
@@ -201,6 +287,10 @@ returning video, xmax = 0 as fresh
 """
 
 VERSIONS: Final = "select video, version from archive.video where video = any(%(videos)s::bigint[])"
+
+STORED_VERSIONS: Final = """
+select video_id, version, content_hash, tokens_version from archive.video where video = any(%(videos)s::bigint[])
+"""
 
 MISSING_KEYWORDS: Final = """
 select x.keyword from unnest(%(keywords)s::bigint[]) as x(keyword)

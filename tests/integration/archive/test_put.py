@@ -13,8 +13,8 @@ from emulators.postgres import Postgres
 from keywire.archive.archive import Filters, PutResult
 from keywire.archive.connection import Connections
 from keywire.archive.moments import MAX_KEYWORDS, MAX_TEXT, ArchivedVideo, archived
-from keywire.archive.postgres import PostgresArchive
 from keywire.archive.query import parse
+from keywire.archive.writer import PostgresWriter
 from keywire.video_indexer.errors import TransientError
 from tests.support.archive_texts import WORDS, text_of
 from tests.support.archives import Identity, OwnArchive, document, own_archive, sent
@@ -81,7 +81,7 @@ async def test_eight_writers_in_any_order_with_repeats_and_removals_equal_a_rebu
         mine = random.Random(seed + number)
         order = mine.sample(made, k=len(made)) + mine.sample(made, k=len(made) // 4)
         connections = Connections(own.server, Identity(), max_connections=1)
-        archive = PostgresArchive(connections)
+        archive = PostgresWriter(connections)
         while order:
             batch = [order.pop() for _ in range(min(len(order), mine.choice((1, 1, 1, 5))))]
             await archive.put_many(batch)
@@ -137,7 +137,7 @@ async def test_migrations_of_several_instances_at_once_are_applied_once(
 ) -> None:
     async with own_archive(postgres, issued, migrate=False) as own:
         connections = [Connections(own.server, Identity()) for _ in range(4)]
-        applied = await asyncio.gather(*(PostgresArchive(each).migrate() for each in connections))
+        applied = await asyncio.gather(*(PostgresWriter(each).migrate() for each in connections))
         await asyncio.gather(*(each.close() for each in connections))
         assert sorted(applied) == [0, 0, 0, 1]
 
