@@ -25,5 +25,5 @@ def key_of(*parts: str) -> int:
 
     Writers need no look-up and no coordination, and a rebuild gives the same ids.
     """
-    joined = "\0".join(parts).encode()
+    joined = "\0".join(parts).encode(errors="surrogatepass")
     return int.from_bytes(hashlib.blake2b(joined, digest_size=8).digest(), signed=True)
