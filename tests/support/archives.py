@@ -101,7 +101,10 @@ def sent(
     """A keyword as Video Indexer sends it, once, from the first second on."""
     end = timedelta(seconds=1 + seconds)
     clock = str(timedelta(seconds=end.seconds, microseconds=end.microseconds))
-    fields: dict[str, Any] = {"text": text, "instances": [instance("0:00:01", f"{end.days}.{clock}" if end.days else clock)]}
+    fields: dict[str, Any] = {
+        "text": text,
+        "instances": [instance("0:00:01", f"{end.days}.{clock}" if end.days else clock)],
+    }
     return SentKeyword(
         video_id=None,
         fields=fields
