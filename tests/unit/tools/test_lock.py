@@ -8,6 +8,8 @@ import pytest
 from emulators.framework.checkout import PROJECT
 from tools import lock
 
+ADDRESS = "https://x"
+
 
 @pytest.fixture
 def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -36,10 +38,10 @@ def test_if_uv_fails_lock_prints_what_to_do_and_exits_with_1(
     ("name", "line", "problem"),
     [
         ("requirements.txt", "--index-url x", "requirements.txt names a download address"),
-        ("requirements-dev.txt", "a @ https://x/a.whl", "requirements-dev.txt names a download address"),
+        ("requirements-dev.txt", f"a @ {ADDRESS}/a.whl", "requirements-dev.txt names a download address"),
         (
             "package-lock.json",
-            '"resolved": "https://x"',
+            f'"resolved": "{ADDRESS}"',
             "package-lock.json names download addresses: set npm's",
         ),
     ],
