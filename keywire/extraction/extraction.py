@@ -24,8 +24,9 @@ from keywire.documents import document as documents
 from keywire.documents.content import FAILED_STATES, PROCESSED, REMOVED, Content, hash_of, read_content
 from keywire.documents.document import KeywordDocument
 from keywire.jobs.job import ExtractionJob
+from keywire.storage.swap import ConflictError
 from keywire.telemetry import instruments
-from keywire.versions.current import ConflictError, Current
+from keywire.versions.current import Current
 from keywire.versions.outbox import Base, Outbox
 from keywire.versions.status import NEVER
 from keywire.video_indexer import index

@@ -8,6 +8,7 @@ that finds a new file waits for its compilation.
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -19,7 +20,6 @@ from azure.core import MatchConditions
 from azure.core.exceptions import (
     AzureError,
     HttpResponseError,
-    ResourceExistsError,
     ResourceModifiedError,
     ResourceNotFoundError,
 )
@@ -29,7 +29,9 @@ from keywire.interests.matching import matcher as matching
 from keywire.interests.matching.matcher import Matcher
 from keywire.interests.matching.rules import stamp_of
 from keywire.interests.status import InterestStatus
+from keywire.storage import swap
 from keywire.storage.notes import Note
+from keywire.storage.swap import ConflictError
 
 if TYPE_CHECKING:
     from azure.storage.blob.aio import BlobClient
@@ -39,6 +41,8 @@ _NOTHING: Final = b'{"interests": []}'
 _SOURCE_TIME: Final = "sourcetime"
 # A large file may be replaced while it is downloaded in parts.
 _READS: Final = 5
+# Several processes may copy several files at once; each time one of them succeeds.
+_COPIES: Final = 5
 
 logger: Final = logging.getLogger(__name__)
 
@@ -226,28 +230,27 @@ class InterestSource:
             logger.warning("the state of the interests was not noted: %s", type(error).__name__)
 
     async def _copy(self, body: bytes, source_time: str) -> None:
-        """Keep a copy of the file, unless there is one of a newer file."""
-        options: dict[str, Any] = {"overwrite": False}
+        """Keep a copy of the file, unless there is one of a newer file. A failure to copy must not stop a match."""
+        try:
+            for _ in range(_COPIES):
+                with contextlib.suppress(ConflictError):
+                    await self._replace_older_copy(body, source_time)
+                    return
+            logger.warning("the interests were not copied: other processes kept copying theirs")
+        except AzureError as error:
+            logger.warning("the interests were not copied: %s", type(error).__name__)
+
+    async def _replace_older_copy(self, body: bytes, source_time: str) -> None:
+        etag = None
         try:
             kept = await self.last_good.get_blob_properties()
-            if kept.metadata.get(_SOURCE_TIME, "") >= source_time:
-                return
-            options = {
-                "overwrite": True,
-                "etag": kept.etag,
-                "match_condition": MatchConditions.IfNotModified,
-            }
         except ResourceNotFoundError:
             pass
-        except AzureError as error:
-            logger.warning("the interests were not copied: %s", type(error).__name__)
-            return
-        try:
-            await self.last_good.upload_blob(body, metadata={_SOURCE_TIME: source_time}, **options)
-        except (ResourceExistsError, ResourceModifiedError):
-            logger.info("another process copied the interests")
-        except AzureError as error:
-            logger.warning("the interests were not copied: %s", type(error).__name__)
+        else:
+            if kept.metadata.get(_SOURCE_TIME, "") >= source_time:
+                return
+            etag = kept.etag
+        await swap.create_or_replace(self.last_good, body, etag, metadata={_SOURCE_TIME: source_time})
 
     def _date(self, response: Any) -> datetime:
         """Return the `Date` of a response: storage's clock."""

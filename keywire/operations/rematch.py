@@ -7,7 +7,8 @@ from typing import Final
 
 from keywire.documents.content import REMOVED_STATE
 from keywire.interests.source import InForce, InterestSource
-from keywire.versions.current import ConflictError, Current
+from keywire.storage.swap import ConflictError
+from keywire.versions.current import Current
 from keywire.versions.outbox import Outbox
 from keywire.video_indexer.errors import TransientError
 

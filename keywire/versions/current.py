@@ -4,23 +4,16 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-from azure.core import MatchConditions
-from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
-from azure.storage.blob import ContentSettings
-
 from keywire.documents import document as documents
 from keywire.documents.document import KeywordDocument
 from keywire.ids import is_video_id
+from keywire.storage import swap
 from keywire.versions.status import PublicationStatus, read_status
 
 if TYPE_CHECKING:
     from azure.storage.blob.aio import BlobClient, ContainerClient
 
 _CACHED_CLIENTS: Final = 128
-
-
-class ConflictError(Exception):
-    """Another job wrote the document since it was read; read it again."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,19 +53,15 @@ class CurrentDocuments:
             msgspec.DecodeError: The blob is not a document of this version.
             azure.core.exceptions.AzureError: Storage failed.
         """
-        try:
-            download = await self._document(video_id).download_blob()
-        except ResourceNotFoundError:
+        found = await swap.read(self._document(video_id))
+        if found is None:
             return None
-        body = await download.readall()
-        document = documents.decode(body)
+        document = documents.decode(found.body)
         return Current(
             document=document,
-            body=body,
-            etag=str(download.properties.etag),
-            status=replace(
-                read_status(download.properties.metadata, version=document.version), state=document.state
-            ),
+            body=found.body,
+            etag=found.etag,
+            status=replace(read_status(found.metadata, version=document.version), state=document.state),
         )
 
     async def replace(self, video_id: str, body: bytes, status: PublicationStatus, etag: str | None) -> str:
@@ -82,29 +71,12 @@ class CurrentDocuments:
             The new ETag.
 
         Raises:
-            ConflictError: The ETag is another.
+            keywire.storage.swap.ConflictError: The ETag is another.
             azure.core.exceptions.AzureError: Storage failed.
         """
-        blob = self._document(video_id)
-        content_settings = ContentSettings(content_type="application/json")
-        metadata = status.to_metadata()
-        try:
-            if etag is None:
-                written = await blob.upload_blob(
-                    body, overwrite=False, metadata=metadata, content_settings=content_settings
-                )
-            else:
-                written = await blob.upload_blob(
-                    body,
-                    overwrite=True,
-                    metadata=metadata,
-                    content_settings=content_settings,
-                    etag=etag,
-                    match_condition=MatchConditions.IfNotModified,
-                )
-        except (ResourceExistsError, ResourceModifiedError, ResourceNotFoundError) as error:
-            raise ConflictError(video_id) from error
-        return str(written["etag"])
+        return await swap.create_or_replace(
+            self._document(video_id), body, etag, metadata=status.to_metadata()
+        )
 
     async def set_status(self, video_id: str, status: PublicationStatus, etag: str) -> str:
         """Replace the current document's metadata if its ETag is still `etag`.
@@ -113,16 +85,10 @@ class CurrentDocuments:
             The new ETag.
 
         Raises:
-            ConflictError: The ETag is another, or the document was deleted.
+            keywire.storage.swap.ConflictError: The ETag is another, or the document was deleted.
             azure.core.exceptions.AzureError: Storage failed.
         """
-        try:
-            written = await self._document(video_id).set_blob_metadata(
-                status.to_metadata(), etag=etag, match_condition=MatchConditions.IfNotModified
-            )
-        except (ResourceModifiedError, ResourceNotFoundError) as error:
-            raise ConflictError(video_id) from error
-        return str(written["etag"])
+        return await swap.set_metadata(self._document(video_id), status.to_metadata(), etag)
 
     def _document(self, video_id: str) -> "BlobClient":
         return self._blob(f"{self._account_id}/{video_id}.json")

@@ -3,14 +3,15 @@
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
+from azure.core.exceptions import ResourceNotFoundError
 from azure.storage.blob import ContentSettings
 
 from keywire.decoding import DECODE_ERRORS
 from keywire.documents import document as documents
 from keywire.documents.document import KeywordDocument
 from keywire.events import envelope
-from keywire.versions.current import ConflictError
+from keywire.storage import swap
+from keywire.storage.swap import ConflictError
 from keywire.versions.names import ACTIVE, EVENTS, HistoryNames, edition_name, version_name
 
 if TYPE_CHECKING:
@@ -54,14 +55,12 @@ class History:
         blob = self._version(document)
         body = documents.encode(document)
         try:
-            await blob.upload_blob(
-                body, overwrite=False, content_settings=ContentSettings(content_type=_JSON)
-            )
-        except (ResourceExistsError, ResourceModifiedError):
-            try:
-                return await (await blob.download_blob()).readall()
-            except ResourceNotFoundError as error:
-                raise ConflictError(blob.blob_name) from error
+            await swap.create_or_replace(blob, body, None)
+        except ConflictError:
+            stored = await swap.read(blob)
+            if stored is None:
+                raise
+            return stored.body
         return body
 
     async def read_version(self, video_id: str, number: int, content_hash: str) -> KeywordDocument | None:
@@ -153,13 +152,9 @@ class History:
 
     async def _write(self, video_id: str, name: str, body: bytes, content_type: str) -> str:
         # Its content decides its name: a file of this name has these bytes.
-        with suppress(ResourceExistsError, ResourceModifiedError):
-            await self._container.upload_blob(
-                self._folder(video_id) + name,
-                body,
-                overwrite=False,
-                content_settings=ContentSettings(content_type=content_type),
-            )
+        blob = self._container.get_blob_client(self._folder(video_id) + name)
+        with suppress(ConflictError):
+            await swap.create_or_replace(blob, body, None, content_type=content_type)
         return name
 
     def _version(self, document: KeywordDocument) -> "BlobClient":

@@ -35,7 +35,8 @@ from keywire.events.envelope import Origin
 from keywire.events.interests import ActiveMatch, active_matches, ended_matches, ever_matched, is_same
 from keywire.interests.matching.matcher import Match
 from keywire.interests.source import InForce, InterestSource
-from keywire.versions.current import ConflictError, Current, CurrentDocuments
+from keywire.storage.swap import ConflictError
+from keywire.versions.current import Current, CurrentDocuments
 from keywire.versions.history import History
 from keywire.versions.names import ACTIVE, HistoryNames
 from keywire.versions.status import Edition, Matched, PublicationStatus

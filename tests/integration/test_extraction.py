@@ -17,7 +17,8 @@ from keywire.documents import document as documents
 from keywire.documents.content import REMOVED
 from keywire.documents.document import KeywordDocument
 from keywire.extraction.extraction import Outcome
-from keywire.versions.current import ConflictError, CurrentDocuments
+from keywire.storage.swap import ConflictError
+from keywire.versions.current import CurrentDocuments
 from keywire.versions.history import History
 from keywire.versions.status import PublicationStatus
 from keywire.video_indexer.errors import GoneError, NotReadyError, TransientError, UnusableError

@@ -185,6 +185,30 @@ async def test_an_older_file_is_not_copied_over_a_newer_one(insights: InsightsSt
         assert b"robots" in kept
 
 
+async def test_a_newer_file_is_copied_though_another_process_copies_an_older_one_first(
+    insights: InsightsStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with World(insights, A) as world:
+        await world.set_interests(ROBOTS)
+        other = world.new_interests().last_good
+        source = world.interests
+        look = source.last_good.get_blob_properties
+
+        async def look_and_be_overtaken(**options: Any) -> Any:
+            monkeypatch.undo()
+            try:
+                return await look(**options)
+            finally:
+                await other.upload_blob(
+                    json.dumps({"interests": [FESTIVALS]}),
+                    metadata={"sourcetime": "2020-01-01T00:00:00+00:00"},
+                )
+
+        monkeypatch.setattr(source.last_good, "get_blob_properties", look_and_be_overtaken)
+        await source.current()
+        assert b"robots" in await (await other.download_blob()).readall()
+
+
 @pytest.mark.parametrize("broken", [b"{", b'{"interests": [{"id": "x"}]}', b"\xff"])
 async def test_a_broken_file_changes_nothing_and_is_told_once(
     insights: InsightsStorage, broken: bytes, caplog: pytest.LogCaptureFixture
