@@ -1,9 +1,9 @@
-"""The routes of a backfill. test_queue_functions.py has its queues."""
+"""The routes of a backfill.
+
+What backfills and rematches share is in test_operation_routes.py, the queues in test_queue_functions.py.
+"""
 
 from datetime import UTC, datetime, timedelta
-
-import pytest
-from azure.core.exceptions import ServiceRequestError
 
 from handlers.backfill import backfill_status, start_backfill
 from keywire.operations.backfill_orders import PageResult, decode_page
@@ -12,8 +12,6 @@ from keywire.services.services import Services
 from tests.support.builders import TRACEPARENT
 from tests.support.invocations import body_of, http_request, invocation
 from tests.support.memory_storage import MemoryStorage
-
-OPERATION = "0" * 32
 
 
 async def test_a_start_notes_the_order_and_queues_its_first_page(
@@ -57,30 +55,3 @@ async def test_the_status_adds_up_the_pages(services: Services, storage: MemoryS
     status = body_of(response)
     assert (status["operationId"], status["done"]) == (operation_id, True)
     assert (status["pages"], status["listed"], status["found"]) == (1, 5, 2)
-
-
-@pytest.mark.parametrize("operation_id", [OPERATION, "../../config/interests"])
-async def test_the_status_of_an_unknown_backfill_is_not_found(services: Services, operation_id: str) -> None:
-    response = await backfill_status(http_request(route={"operation_id": operation_id}))
-    assert response.status_code == 404
-
-
-async def test_an_id_that_is_not_an_operations_is_not_looked_up(
-    services: Services, storage: MemoryStorage
-) -> None:
-    storage.failures["control"] = ServiceRequestError("no route to host")
-    response = await backfill_status(http_request(route={"operation_id": "../../config/interests"}))
-    assert response.status_code == 404
-
-
-async def test_a_storage_failure_asks_the_operator_to_retry(
-    services: Services, storage: MemoryStorage, caplog: pytest.LogCaptureFixture
-) -> None:
-    storage.failures["control"] = ServiceRequestError("no route to host")
-    responses = [
-        await start_backfill(http_request(), invocation()),
-        await backfill_status(http_request(route={"operation_id": OPERATION})),
-    ]
-    assert [response.status_code for response in responses] == [503, 503]
-    assert [body_of(each) for each in responses] == 2 * [{"error": "storage can't be reached"}]
-    assert "start_backfill failed: ServiceRequestError" in caplog.text

@@ -1,7 +1,7 @@
-"""The routes of a rematch. test_queue_functions.py has its queue."""
+"""The routes of a rematch.
 
-import pytest
-from azure.core.exceptions import ServiceRequestError
+What backfills and rematches share is in test_operation_routes.py, the queue in test_queue_functions.py.
+"""
 
 from handlers.rematch import rematch_status, start_rematch
 from keywire.operations.rematch_orders import PageResult, decode_page
@@ -9,8 +9,6 @@ from keywire.services.services import Services
 from tests.support.builders import TRACEPARENT
 from tests.support.invocations import body_of, http_request, invocation
 from tests.support.memory_storage import MemoryStorage
-
-OPERATION = "0" * 32
 
 
 async def test_a_start_notes_the_order_and_queues_its_first_page(
@@ -63,30 +61,3 @@ async def test_the_status_adds_up_the_pages(services: Services, storage: MemoryS
         "withdrawn": 1,
         "done": True,
     }
-
-
-@pytest.mark.parametrize("operation_id", [OPERATION, "../../config/interests"])
-async def test_the_status_of_an_unknown_rematch_is_not_found(services: Services, operation_id: str) -> None:
-    response = await rematch_status(http_request(route={"operation_id": operation_id}))
-    assert response.status_code == 404
-
-
-async def test_an_id_that_is_not_an_operations_is_not_looked_up(
-    services: Services, storage: MemoryStorage
-) -> None:
-    storage.failures["control"] = ServiceRequestError("no route to host")
-    response = await rematch_status(http_request(route={"operation_id": "../../config/interests"}))
-    assert response.status_code == 404
-
-
-async def test_a_storage_failure_asks_the_operator_to_retry(
-    services: Services, storage: MemoryStorage, caplog: pytest.LogCaptureFixture
-) -> None:
-    storage.failures["control"] = ServiceRequestError("no route to host")
-    responses = [
-        await start_rematch(http_request(), invocation()),
-        await rematch_status(http_request(route={"operation_id": OPERATION})),
-    ]
-    assert [response.status_code for response in responses] == [503, 503]
-    assert [response.headers["Retry-After"] for response in responses] == ["30", "30"]
-    assert "rematch_status failed: ServiceRequestError" in caplog.text

@@ -1,7 +1,6 @@
 """From an index to a keyword document."""
 
 import json
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -9,29 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keywire.documents import document as documents
-from keywire.documents.content import read_content
-from keywire.documents.document import KeywordDocument
 from keywire.documents.keyword import score_of
 from keywire.video_indexer import index as indexes
 from keywire.video_indexer.errors import TransientError, UnusableError
-from tests.support.builders import ACCOUNT_ID, VIDEO_ID, index, instance, keyword
-
-NOW = datetime(2026, 3, 2, 9, 15, 27, 413333, tzinfo=UTC)
-
-
-def build(
-    body: bytes, previous: KeywordDocument | None = None, *, reference: str | None = None
-) -> KeywordDocument:
-    parsed = indexes.parse(body)
-    return documents.build(
-        read_content(parsed),
-        account_id=ACCOUNT_ID,
-        video_id=VIDEO_ID,
-        previous=previous,
-        failure_message=parsed.videos[0].failure_message,
-        extracted_at=NOW,
-        reference=reference,
-    )
+from tests.support.builders import index, instance, keyword
+from tests.support.events import build
 
 
 def stored(body: bytes) -> dict[str, Any]:
